@@ -1,0 +1,325 @@
+"""From the checked data of a document to its model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spec import model
+from spec.loading import Source, find, read
+from spec.parameters import Parameter, parse_value
+
+__all__ = ["compile_source", "load"]
+
+
+def load(name: str | Path) -> model.Document:
+    """Load a packaged protocol by name, or a document by its path.
+
+    Raises:
+        DocumentError: with every problem of the document.
+        UnknownProtocol: where nothing has that name.
+    """
+    return compile_source(read(find(str(name))))
+
+
+def compile_source(source: Source) -> model.Document:
+    """Compile a source that has passed all checks."""
+    data = source.data
+    opening, connection, errors, tokens = (data[key] for key in ("opening", "connection", "errors", "tokens"))
+    ending = connection["ending"]
+    parameters = {name: _parameter(name, entry) for name, entry in data["parameters"].items()}
+    return model.Document(
+        name=data["protocol"],
+        version=data["version"],
+        title=data["title"],
+        summary=data["summary"],
+        digest=source.digest,
+        rules={name: model.Rule(id=name, **entry) for name, entry in data["rules"].items()},
+        parameters=parameters,
+        versions=tuple(_version(entry) for entry in data.get("versions", ())),
+        binding=data["wire"]["binding"],
+        largest=data["wire"]["frames"]["largest"],
+        envelope=_envelope(data["wire"]["envelope"]),
+        messages={name: _message(name, entry) for name, entry in data["messages"].items()},
+        error_message=errors["message"],
+        error_payload=errors["payload"],
+        close_rules=tuple(errors.get("close_rules", ())),
+        close_reasons={int(code): reason for code, reason in errors.get("close_reasons", {}).items()},
+        errors={code: _error(code, entry) for code, entry in errors["codes"].items()},
+        claims=tokens["claims"],
+        verdicts={entry["step"]: entry["verdict"] for entry in tokens["ladder"]},
+        recipes=tuple(_recipe(entry) for entry in tokens["recipes"]),
+        facts={name: _fact(name, entry, parameters) for name, entry in data["facts"].items()},
+        memories={
+            name: model.Memory(name, tuple(entry["key"]), entry["until"])
+            for name, entry in data.get("memories", {}).items()
+        },
+        rooms={name: entry["key"] for name, entry in data.get("rooms", {}).items()},
+        path=opening["path"],
+        other_paths=tuple(opening.get("other_paths", ())),
+        refusal_body=opening.get("body", {}),
+        header_rules=tuple(_header_rule(entry) for entry in opening.get("headers", ())),
+        opening=tuple(_row(entry, f"/opening/rows/{index}") for index, entry in enumerate(opening["rows"])),
+        variables={name: entry.get("from") for name, entry in connection["variables"].items()},
+        ordered=tuple(connection.get("ordered", ())),
+        due_within=connection["due"]["within"],
+        due_rules=tuple(connection["due"]["rules"]),
+        answer_close=ending.get("answer_close"),
+        forget=ending.get("forget"),
+        shutdown_code=ending.get("shutdown", {}).get("code", 1001),
+        shutdown_rule=ending.get("shutdown", {}).get("rule"),
+        receive=_receive(connection.get("receive", {}), "/connection/receive"),
+        states=dict(_states(connection["states"], "", "/connection/states")),
+        invariants=tuple(_invariant(entry) for entry in data.get("invariants", ())),
+        indistinguishable=tuple(_indistinguishable(entry) for entry in data.get("indistinguishable", ())),
+        scenarios=data.get("scenarios", {}),
+    )
+
+
+def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
+    def parsed(key: str) -> Any:
+        return parse_value(entry["type"], entry[key]) if key in entry else None
+
+    return Parameter(
+        name=name,
+        type=entry["type"],
+        default=parsed("default"),
+        text=entry["text"],
+        minimum=parsed("min"),
+        maximum=parsed("max"),
+        quick=parsed("quick"),
+        values=tuple(entry.get("values", ())),
+    )
+
+
+def _version(entry: Mapping[str, Any]) -> model.Version:
+    return model.Version(entry["name"], entry["subprotocol"], tuple(entry["served_in"]), entry.get("deprecated", False))
+
+
+def _form(entry: Mapping[str, Any], schema: str) -> model.Form:
+    unknown = entry.get("unknown_members", {})
+    return model.Form(
+        schema=entry[schema],
+        rules=tuple(entry.get("rules", ())),
+        chosen=entry.get("chosen", {}),
+        secret=tuple(entry.get("secret", ())),
+        echoed=tuple(entry.get("echoed", ())),
+        ignores_unknown=unknown.get("treatment", "ignore") == "ignore",
+        unknown_rules=tuple(unknown.get("rules", ())),
+        examples=tuple(entry.get("examples", ())),
+        text=entry.get("text", ""),
+    )
+
+
+def _envelope(entry: Mapping[str, Any]) -> model.Envelope:
+    times = entry["client"].get("times", {})
+    return model.Envelope(
+        discriminator=entry["discriminator"],
+        id=entry["id"],
+        reply_to=entry["reply_to"],
+        payload=entry["payload"],
+        client=_form(entry["client"], "schema"),
+        server=_form(entry["server"], "schema"),
+        client_times=(tuple(times.get("at", ())), tuple(times.get("rules", ()))),
+    )
+
+
+def _message(name: str, entry: Mapping[str, Any]) -> model.Message:
+    forms = {role: _form(entry[role], "payload") if role in entry else None for role in ("client", "server")}
+    return model.Message(name, forms["client"], forms["server"])
+
+
+def _error(code: str, entry: Mapping[str, Any]) -> model.ErrorCode:
+    close = None if entry["close"] == "none" else entry["close"]
+    return model.ErrorCode(code, close, entry["retryable"], entry["text"])
+
+
+def _recipe(entry: Mapping[str, Any]) -> model.Recipe:
+    return model.Recipe(entry["name"], entry["step"], entry.get("level", "must"), tuple(entry.get("rules", ())), entry)
+
+
+_VALUES: dict[str, tuple[str, ...]] = {
+    "running": ("running", "stopping"),
+    "path": ("served", "other"),
+    "upgrade": ("websocket", "none"),
+    "origin": ("acceptable", "forbidden"),
+    "credentials": ("none", "one", "several"),
+    "token": ("absent", "invalid", "expired", "valid"),
+    "payload": ("valid", "invalid"),
+    "limit": ("within", "exceeded"),
+    "memory": ("fresh", "seen"),
+    "same": ("same", "other"),
+}
+
+
+def _fact(name: str, entry: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> model.Fact:
+    kind = entry["kind"]
+    match kind:
+        case "parameter":
+            values = parameters[entry["parameter"]].values
+        case "table":
+            values = tuple(entry["values"])
+        case "offer":
+            values = offer_values(tuple(entry["of"]))
+        case _:
+            values = _VALUES[kind]
+    options = dict(entry)
+    if kind == "table":
+        options["rows"] = tuple((_guard(row.get("when", {})), row["is"]) for row in entry["rows"])
+    return model.Fact(name, kind, options, values)
+
+
+def offer_values(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The classes of an offer: none, only others, and every combination of the names, in their order."""
+    combined = []
+    for mask in range(1, 2 ** len(names)):
+        combined.append("+".join(name for bit, name in enumerate(names) if mask >> bit & 1))
+    return ("none", "other", *combined)
+
+
+def _guard(entry: Mapping[str, Any]) -> model.Guard:
+    return {fact: (value,) if isinstance(value, str) else tuple(value) for fact, value in entry.items()}
+
+
+def _effect(entry: Mapping[str, Any]) -> model.Effect:
+    kind = next(
+        key
+        for key in ("set", "join", "leave", "remember", "send", "reply", "broadcast", "error", "close")
+        if key in entry and not (key == "reply" and ("broadcast" in entry or "error" in entry))
+    )
+    match kind:
+        case "set":
+            return model.Set(entry["set"])
+        case "join":
+            return model.Join(entry["join"])
+        case "leave":
+            return model.Leave(entry["leave"])
+        case "remember":
+            return model.Remember(entry["remember"])
+        case "send":
+            return model.Emit(entry["send"], entry.get("payload", {}), "free")
+        case "reply":
+            return model.Emit(entry["reply"], entry.get("payload", {}), "must")
+        case "broadcast":
+            return model.Broadcast(
+                entry["broadcast"],
+                entry["to"],
+                entry.get("payload", {}),
+                entry.get("reply", "none"),
+                tuple(entry.get("isolation", ())),
+                tuple(entry.get("order", ())),
+            )
+        case "error":
+            return model.Fail(entry["error"], entry.get("reply", "must"))
+    return model.Close(entry["close"])
+
+
+def _case(entry: Mapping[str, Any], pointer: str) -> model.Case:
+    return model.Case(
+        when=_guard(entry.get("when", {})),
+        inside=entry.get("in"),
+        do=tuple(_effect(effect) for effect in entry.get("do", ())),
+        to=entry.get("to"),
+        rules=tuple(entry["rules"]),
+        pointer=pointer,
+    )
+
+
+def _cases(entries: list[Any], pointer: str) -> tuple[model.Case, ...]:
+    return tuple(_case(entry, f"{pointer}/{index}") for index, entry in enumerate(entries))
+
+
+def _receive(entry: Mapping[str, Any], pointer: str) -> dict[str, tuple[model.Case, ...]]:
+    return {name: _cases(cases, f"{pointer}/{name}") for name, cases in entry.items()}
+
+
+def _states(entry: Mapping[str, Any], parent: str, pointer: str) -> list[tuple[str, model.State]]:
+    found = []
+    for name, body in entry.items():
+        path, at = (f"{parent}.{name}" if parent else name), f"{pointer}/{name}"
+        state = model.State(
+            path=path,
+            text=body.get("text", ""),
+            initial=body.get("initial"),
+            timers=tuple(_timer(key, path, timer, at) for key, timer in body.get("timers", {}).items()),
+            receive=_receive(body.get("receive", {}), f"{at}/receive"),
+            may_send=tuple(
+                model.Emit(item["message"], item.get("payload", {}), "free") for item in body.get("may_send", ())
+            ),
+        )
+        found.append((path, state))
+        found.extend(_states(body.get("states", {}), path, f"{at}/states"))
+    return found
+
+
+def _timer(name: str, state: str, entry: Mapping[str, Any], pointer: str) -> model.TimerRule:
+    return model.TimerRule(
+        name=name,
+        state=state,
+        after=entry.get("after"),
+        at=entry.get("at"),
+        before=entry.get("before"),
+        plus=entry.get("plus"),
+        expire=_cases(entry["expire"], f"{pointer}/timers/{name}/expire"),
+    )
+
+
+def _row(entry: Mapping[str, Any], pointer: str) -> model.OpeningRow:
+    when, rules = _guard(entry.get("when", {})), tuple(entry["rules"])
+    if "refuse" in entry:
+        refuse = entry["refuse"]
+        return model.OpeningRow(
+            when=when,
+            rules=rules,
+            pointer=pointer,
+            status=refuse["status"],
+            code=refuse["code"],
+            body=refuse.get("body", {}),
+            headers=refuse.get("headers", {}),
+        )
+    upgrade = entry["upgrade"]
+    return model.OpeningRow(
+        when=when,
+        rules=rules,
+        pointer=pointer,
+        status=101,
+        subprotocol=None if upgrade["subprotocol"] == "none" else upgrade["subprotocol"],
+        to=upgrade["to"],
+        do=tuple(_effect(effect) for effect in entry.get("do", ())),
+    )
+
+
+def _header_rule(entry: Mapping[str, Any]) -> model.HeaderRule:
+    return model.HeaderRule(
+        _guard(entry.get("when", {})),
+        tuple(entry["statuses"]),
+        entry["set"],
+        tuple(entry.get("ordered", ())),
+        tuple(entry["rules"]),
+    )
+
+
+def _invariant(entry: Mapping[str, Any]) -> model.Invariant:
+    kind = next(key for key in ("never", "always", "never_quoted") if key in entry)
+    named = entry[kind]
+    return model.Invariant(
+        kind=kind,
+        messages=() if kind == "never_quoted" else (named,) if isinstance(named, str) else tuple(named),
+        states=tuple(entry.get("in", ())),
+        members=entry.get("with", {}),
+        characters=entry.get("characters", 16),
+        rules=tuple(entry["rules"]),
+    )
+
+
+def _indistinguishable(entry: Mapping[str, Any]) -> model.Indistinguishable:
+    return model.Indistinguishable(
+        text=entry["text"],
+        rules=tuple(entry["rules"]),
+        samples=entry["samples"],
+        within=parse_value("duration", entry["within"]),
+        state=entry["state"],
+        first=entry["first"],
+        second=entry["second"],
+    )

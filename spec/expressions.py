@@ -1,0 +1,150 @@
+"""Runtime expressions: `$message.payload#/content`, `$token.sub`, `$recipe_id`, and templates made of them.
+
+An expression names a root, then members, then a JSON Pointer (RFC 6901) into the value, as OpenAPI and AsyncAPI write
+them. Anything that is not a string beginning with `$` stands for itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
+
+from attrs import frozen
+
+__all__ = [
+    "CHOSEN",
+    "MOMENT_FORMS",
+    "Chosen",
+    "Evaluate",
+    "Moment",
+    "Scope",
+    "compile_expression",
+    "compile_template",
+    "pointer_get",
+    "pointer_parts",
+    "read_moment",
+    "rfc3339",
+]
+
+Scope = Mapping[str, Any]
+"""What an expression may read: root name -> value; variables of the connection are roots too."""
+
+Evaluate = Callable[[Scope], Any]
+
+
+@frozen
+class Chosen:
+    """Stands in a message for a value that its sender chooses; the receiver binds it when first seen."""
+
+    kind: str = "value"
+    sample: Any = None
+
+
+CHOSEN = Chosen()
+
+_MISSING = object()
+
+
+def pointer_parts(pointer: str) -> tuple[str, ...]:
+    """The reference tokens of a JSON Pointer, unescaped (RFC 6901 section 4)."""
+    if pointer in {"", "/"}:
+        return ()
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.lstrip("/").split("/"))
+
+
+def pointer_get(value: Any, pointer: str, default: Any = None) -> Any:
+    """The value that a JSON Pointer names, or `default` where there is none."""
+    for part in pointer_parts(pointer):
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return default
+    return value
+
+
+def _member(value: Any, name: str) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(name)
+    return getattr(value, name, None)
+
+
+def compile_expression(text: Any) -> Evaluate:
+    """Compile one expression; a text that is no expression evaluates to itself."""
+    if not (isinstance(text, str) and text.startswith("$")):
+        return lambda scope: text
+    if text == "$chosen":
+        return lambda scope: CHOSEN
+    path, _, pointer = text[1:].partition("#")
+    root, *members = path.split(".")
+
+    def evaluate(scope: Scope) -> Any:
+        value = scope.get(root)
+        for name in members:
+            value = _member(value, name)
+        return pointer_get(value, pointer) if pointer else value
+
+    return evaluate
+
+
+def rfc3339(moment: float) -> str:
+    """Epoch seconds as RFC 3339 in UTC with milliseconds, ending in `Z`."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Moment(str):
+    """A moment as text that still knows what it says, so that a reader may compare times and not spellings."""
+
+    __slots__ = ("form", "seconds")
+
+    form: str
+    seconds: float
+
+    @classmethod
+    def write(cls, form: str, value: Any) -> Moment:
+        """Write epoch seconds (or an aware datetime) in one of the forms of `MOMENT_FORMS`."""
+        seconds = value.timestamp() if isinstance(value, datetime) else float(value)
+        moment = cls(MOMENT_FORMS[form](seconds))
+        moment.form, moment.seconds = form, seconds
+        return moment
+
+
+MOMENT_FORMS: dict[str, Callable[[float], str]] = {
+    # RFC 3339; RFC 9651 section 3.3.7 (used by RFC 9745); RFC 9110 section 5.6.7.
+    "time": rfc3339,
+    "structured_date": lambda seconds: f"@{int(seconds)}",
+    "http_date": lambda seconds: format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True),
+}
+
+
+def read_moment(form: str, text: str) -> float | None:
+    """Epoch seconds of a moment written in a form, or None where the text is not of that form."""
+    try:
+        if form == "structured_date":
+            return float(text[1:]) if re.fullmatch(r"@-?\d{1,15}", text) else None
+        if form == "http_date":
+            # The three forms of RFC 9110 section 5.6.7 differ; senders must write the first, with GMT.
+            return parsedate_to_datetime(text).timestamp() if text.endswith(" GMT") else None
+        # A leap second has no epoch seconds of its own; it is read as the second before it.
+        return datetime.fromisoformat(re.sub(r":60(?=[.Zz+-])", ":59", text).upper()).timestamp()
+    except (ValueError, TypeError):
+        return None
+
+
+def compile_template(template: Any) -> Evaluate:
+    """Compile a template: mappings and lists of expressions, with `{time: …}` and its like for moments."""
+    if isinstance(template, dict):
+        if len(template) == 1 and next(iter(template)) in MOMENT_FORMS:
+            form, inner = next(iter(template.items()))
+            value = compile_expression(inner)
+            return lambda scope: Moment.write(form, value(scope))
+        members = {key: compile_template(value) for key, value in template.items()}
+        return lambda scope: {key: evaluate(scope) for key, evaluate in members.items()}
+    if isinstance(template, list):
+        items = [compile_template(item) for item in template]
+        return lambda scope: [evaluate(scope) for evaluate in items]
+    return compile_expression(template)

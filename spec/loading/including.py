@@ -1,0 +1,133 @@
+"""Included files: what they declare is united with the document's own sections."""
+
+from __future__ import annotations
+
+import os.path
+from pathlib import Path
+
+from attrs import define, field
+
+from spec.loading.nodes import Entry, Node
+from spec.loading.parsing import MOST_CHARACTERS, parse
+from spec.loading.problems import Place, Problem, did_you_mean
+
+__all__ = ["Reader", "decode"]
+
+_OWN = ("handfast", "protocol", "version", "title", "summary")
+_MOST_FILES = 20
+
+
+def decode(path: Path, name: str, at: Place | None, problems: list[Problem]) -> str | None:
+    """The text of a file, or None after a problem: `at` is where it was asked for, if anywhere."""
+    where = at or Place(name, 1, 1)
+    try:
+        if not path.is_file():
+            missing = f"there is no file `{name}`" if not path.exists() else f"`{name}` is not a file"
+            problems.append(Problem(where, "", missing, _neighbour(path)))
+            return None
+        with path.open("rb") as file:
+            raw = file.read(MOST_CHARACTERS * 4 + 4)
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        place = Place(name, before.count(b"\n") + 1, column)
+        problems.append(Problem(place, "", "the file is not UTF-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name is not usable"
+        problems.append(Problem(where, "", f"`{name}` cannot be read: {reason}"))
+    return None
+
+
+def _neighbour(path: Path) -> str | None:
+    names = sorted(entry.name for entry in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+    return did_you_mean(path.name, names)
+
+
+@define
+class Reader:
+    """Reads a text and, through it, what it includes; `complete` turns false where an include could not be read."""
+
+    problems: list[Problem]
+    files: list[Path] = field(factory=list)
+    complete: bool = True
+
+    def unite(self, root: Node, base: Path | None) -> Node:
+        """The tree with the sections of its includes; those come first, in the order of the list."""
+        sections: dict[str, Entry] = {}
+        for item in _includes(root):
+            included = self._included(item, base)
+            if included is None:
+                self.complete = False
+            else:
+                self._own(included)
+                self._merge(sections, included.value)
+        self._merge(sections, root.value)
+        return Node(root.file, root.line, root.column, sections)
+
+    def _included(self, item: Node, base: Path | None) -> Node | None:
+        if base is None:
+            message = "a text that comes from no file cannot include one"
+            self.problems.append(Problem(item.place, "/include", message))
+            return None
+        try:
+            path = (base / item.value).resolve()
+        except (OSError, ValueError, RuntimeError):
+            path = base / "?"
+        if len(self.files) > _MOST_FILES:
+            self.problems.append(Problem(item.place, "/include", f"more than {_MOST_FILES} files are included"))
+            return None
+        if path in self.files:
+            self.problems.append(Problem(item.place, "/include", f"`{item.value}` is read already"))
+            return None
+        name = os.path.normpath(base / item.value)
+        before = len(self.problems)
+        text = decode(path, name, item.place, self.problems)
+        root = None if text is None else parse(text, name, self.problems)
+        if root is None or not isinstance(root.value, dict):
+            if len(self.problems) == before:
+                self.problems.append(Problem(Place(name, 1, 1), "", "an included file is a mapping of sections"))
+            return None
+        self.files.append(path)
+        return self.unite(root, path.parent)
+
+    def _own(self, included: Node) -> None:
+        included.value.pop("include", None)
+        for key in _OWN:
+            entry = included.value.pop(key, None)
+            if entry is not None:
+                message = f"`{key}` belongs to a document, not to a file that it includes"
+                self.problems.append(Problem(entry.key.place, f"/{key}", message))
+
+    def _merge(self, into: dict[str, Entry], sections: dict[str, Entry]) -> None:
+        for name, (key, node) in sections.items():
+            present = into.get(name)
+            if present is None:
+                into[name] = Entry(key, node)
+            elif isinstance(present.value.value, dict) and isinstance(node.value, dict):
+                into[name] = Entry(key, self._united(name, present.value, node))
+            elif isinstance(present.value.value, list) and isinstance(node.value, list):
+                items = [*present.value.value, *node.value]
+                into[name] = Entry(key, Node(node.file, node.line, node.column, items))
+            else:
+                self._twice(f"/{name}", name, key, present.key)
+
+    def _united(self, section: str, first: Node, second: Node) -> Node:
+        entries = dict(first.value)
+        for name, entry in second.value.items():
+            if name in entries:
+                self._twice(f"/{section}/{name}", name, entry.key, entries[name].key)
+            else:
+                entries[name] = entry
+        return Node(second.file, second.line, second.column, entries)
+
+    def _twice(self, pointer: str, name: str, later: Node, earlier: Node) -> None:
+        message = f"`{name}` is declared already in {earlier.file}, line {earlier.line}"
+        self.problems.append(Problem(later.place, pointer, message))
+
+
+def _includes(root: Node) -> list[Node]:
+    """The items of `include`; what is not text is left for the schema to refuse."""
+    entry = root.value.get("include")
+    items = entry.value.value if entry is not None and isinstance(entry.value.value, list) else []
+    return [item for item in items if isinstance(item.value, str) and item.value]

@@ -1,0 +1,379 @@
+"""The model of a document: frozen values, names resolved, text forms parsed; nothing here knows time or sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from spec.parameters import Parameter
+
+__all__ = [
+    "Broadcast",
+    "Case",
+    "Close",
+    "Document",
+    "Effect",
+    "Emit",
+    "Envelope",
+    "ErrorCode",
+    "Fact",
+    "Fail",
+    "Form",
+    "HeaderRule",
+    "Indistinguishable",
+    "Invariant",
+    "Join",
+    "Leave",
+    "Memory",
+    "Message",
+    "OpeningRow",
+    "Recipe",
+    "Remember",
+    "Rule",
+    "Set",
+    "State",
+    "TimerRule",
+    "Version",
+]
+
+Guard = Mapping[str, tuple[str, ...]]
+"""Fact name -> the values of it that pass."""
+
+
+@frozen
+class Rule:
+    """One normative sentence: its identifier is part of the product's interface."""
+
+    id: str
+    level: str
+    observe: str
+    text: str
+    applies: Mapping[str, Any] = field(factory=dict)
+    reason: str | None = None
+
+
+@frozen
+class Fact:
+    """A classification with finitely many values; `options` is what its kind needs."""
+
+    name: str
+    kind: str
+    options: Mapping[str, Any]
+    values: tuple[str, ...]
+
+
+@frozen
+class Set:
+    """Set variables of the connection from expressions."""
+
+    values: Mapping[str, Any]
+
+
+@frozen
+class Join:
+    """Become a member of a room."""
+
+    room: str
+
+
+@frozen
+class Leave:
+    """Stop being a member of a room."""
+
+    room: str
+
+
+@frozen
+class Remember:
+    """Keep a key in a memory."""
+
+    memory: str
+
+
+@frozen
+class Emit:
+    """Send one message to the connection itself; `reply` says whether it names the message that it answers."""
+
+    message: str
+    payload: Any
+    reply: str
+
+
+@frozen
+class Broadcast:
+    """Send one message to every member of a room."""
+
+    message: str
+    room: str
+    payload: Any
+    reply: str
+    isolation: tuple[str, ...]
+    order: tuple[str, ...]
+
+
+@frozen
+class Fail:
+    """Send the error message with a code, and close where the code closes in the present state."""
+
+    code: str
+    reply: str
+
+
+@frozen
+class Close:
+    """Close the connection with a code."""
+
+    code: int
+
+
+Effect = Set | Join | Leave | Remember | Emit | Broadcast | Fail | Close
+
+
+@frozen
+class Case:
+    """One row of a decision: the first whose guard passes decides."""
+
+    when: Guard
+    inside: str | None
+    do: tuple[Effect, ...]
+    to: str | None
+    rules: tuple[str, ...]
+    pointer: str
+
+
+@frozen
+class TimerRule:
+    """A countdown that starts when its state is entered and stops when it is left.
+
+    Either `after` (a duration) or `at` (a moment, moved by `before` and `plus`); all are expressions.
+    """
+
+    name: str
+    state: str
+    after: Any
+    at: Any
+    before: Any
+    plus: Any
+    expire: tuple[Case, ...]
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        return self.expire[0].rules
+
+
+@frozen
+class State:
+    """One state; `path` is its dotted name from the top."""
+
+    path: str
+    text: str
+    initial: str | None
+    timers: tuple[TimerRule, ...]
+    receive: Mapping[str, tuple[Case, ...]]
+    may_send: tuple[Emit, ...]
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The state and its ancestors, innermost first."""
+        parts = self.path.split(".")
+        return tuple(".".join(parts[:end]) for end in range(len(parts), 0, -1))
+
+
+@frozen
+class Form:
+    """What one role's messages of a type look like."""
+
+    schema: Mapping[str, Any]
+    rules: tuple[str, ...]
+    chosen: Mapping[str, Mapping[str, Any]]
+    secret: tuple[str, ...]
+    echoed: tuple[str, ...]
+    ignores_unknown: bool
+    unknown_rules: tuple[str, ...]
+    examples: tuple[Any, ...]
+    text: str
+
+
+@frozen
+class Message:
+    """A message type and its form in each direction, by the role that sends it."""
+
+    name: str
+    client: Form | None
+    server: Form | None
+
+
+@frozen
+class Envelope:
+    """Where the parts of a message are (JSON Pointers), and what each role's envelope must satisfy."""
+
+    discriminator: str
+    id: str
+    reply_to: str
+    payload: str
+    client: Form
+    server: Form
+    client_times: tuple[tuple[str, ...], tuple[str, ...]]
+
+
+@frozen
+class ErrorCode:
+    """An error: how the connection ends with it (a code, or a code by state, or not at all)."""
+
+    code: str
+    close: int | Mapping[str, int] | None
+    retryable: bool
+    text: str
+
+    def closes(self, state: str) -> int | None:
+        """The close code in a state (a dotted path), or None where the connection stays open."""
+        if isinstance(self.close, Mapping):
+            for prefix, code in self.close.items():
+                if state == prefix or state.startswith(prefix + "."):
+                    return code
+            return None
+        return self.close
+
+
+@frozen
+class Version:
+    """A version of the protocol that the document covers, and the rollout stages in which it is served."""
+
+    name: str
+    subprotocol: str
+    served_in: tuple[str, ...]
+    deprecated: bool
+
+
+@frozen
+class OpeningRow:
+    """One row of the opening table: an HTTP answer, or an upgrade into a state."""
+
+    when: Guard
+    rules: tuple[str, ...]
+    pointer: str
+    status: int
+    code: str | None = None
+    body: Mapping[str, Any] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict)
+    subprotocol: str | None = None
+    to: str | None = None
+    do: tuple[Effect, ...] = ()
+
+
+@frozen
+class HeaderRule:
+    """Headers that some answers to an upgrade carry; `ordered` names dates none of which lies before the last."""
+
+    when: Guard
+    statuses: tuple[int, ...]
+    set: Mapping[str, Any]
+    ordered: tuple[str, ...]
+    rules: tuple[str, ...]
+
+
+@frozen
+class Memory:
+    """Keys that are remembered until a moment."""
+
+    name: str
+    key: tuple[Any, ...]
+    until: Any
+
+
+@frozen
+class Invariant:
+    """Something that holds across states: `kind` is never, always or never_quoted."""
+
+    kind: str
+    messages: tuple[str, ...]
+    states: tuple[str, ...]
+    members: Mapping[str, Any]
+    characters: int
+    rules: tuple[str, ...]
+
+
+@frozen
+class Indistinguishable:
+    """Two exchanges whose durations must not tell them apart."""
+
+    text: str
+    rules: tuple[str, ...]
+    samples: int
+    within: float
+    state: str
+    first: Mapping[str, Any]
+    second: Mapping[str, Any]
+
+
+@frozen
+class Recipe:
+    """How a test mints a token that ends on a rung of the ladder; `data` is what the mint reads."""
+
+    name: str
+    step: str
+    level: str
+    rules: tuple[str, ...]
+    data: Mapping[str, Any]
+
+
+@frozen
+class Document:
+    """A whole protocol."""
+
+    name: str
+    version: int
+    title: str
+    summary: str
+    digest: str
+    rules: Mapping[str, Rule]
+    parameters: Mapping[str, Parameter]
+    versions: tuple[Version, ...]
+    binding: str
+    largest: Any
+    envelope: Envelope
+    messages: Mapping[str, Message]
+    error_message: str
+    error_payload: Any
+    close_rules: tuple[str, ...]
+    close_reasons: Mapping[int, Any]
+    errors: Mapping[str, ErrorCode]
+    claims: Mapping[str, Any]
+    verdicts: Mapping[str, str]
+    recipes: tuple[Recipe, ...]
+    facts: Mapping[str, Fact]
+    memories: Mapping[str, Memory]
+    rooms: Mapping[str, Any]
+    path: str
+    other_paths: tuple[str, ...]
+    refusal_body: Any
+    header_rules: tuple[HeaderRule, ...]
+    opening: tuple[OpeningRow, ...]
+    variables: Mapping[str, Any]
+    ordered: tuple[str, ...]
+    due_within: Any
+    due_rules: tuple[str, ...]
+    answer_close: str | None
+    forget: str | None
+    shutdown_code: int
+    shutdown_rule: str | None
+    receive: Mapping[str, tuple[Case, ...]]
+    states: Mapping[str, State]
+    invariants: tuple[Invariant, ...]
+    indistinguishable: tuple[Indistinguishable, ...]
+    scenarios: Mapping[str, Any]
+
+    def leaf(self, path: str) -> str:
+        """The innermost state entered when `path` is entered."""
+        state = self.states[path]
+        return self.leaf(f"{path}.{state.initial}") if state.initial else path
+
+    def leaves(self) -> Iterator[State]:
+        """The states that a connection can be in."""
+        return (state for state in self.states.values() if state.initial is None)
+
+    def timer(self, state: str, name: str) -> TimerRule:
+        """The timer `name` of a state."""
+        return next(timer for timer in self.states[state].timers if timer.name == name)

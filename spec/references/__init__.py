@@ -1,0 +1,28 @@
+"""The names of a document: whatever is cited must be declared, and what is declared must make sense."""
+
+from __future__ import annotations
+
+from spec.loading.problems import Problem, ordered
+from spec.loading.source import Source
+from spec.loading.validating import format_schema
+from spec.references.context import check_context
+from spec.references.names import Names
+from spec.references.roles import check_slot
+from spec.references.slots import slots
+from spec.references.values import check_parameters
+
+__all__ = ["check"]
+
+
+def check(source: Source) -> list[Problem]:
+    """The dangling names of a document, the values that do not parse, and what does not fit where it stands.
+
+    The data should fit the schema; a part that does not is passed over, so that this can run beside other problems.
+    """
+    names = Names.of(source.data)
+    problems: list[Problem] = []
+    for slot in slots(source.data, format_schema()):
+        check_slot(slot, names, source, problems)
+    check_parameters(source, problems)
+    check_context(names, source, problems)
+    return list(ordered(problems))

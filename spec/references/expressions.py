@@ -1,0 +1,84 @@
+"""Checks of runtime expressions: `$root`, `$root.member`, `$root.member#/pointer`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from spec.loading.problems import did_you_mean
+from spec.references.names import Names, section
+from spec.references.schemas import reaches
+
+__all__ = ["check_expression", "check_template"]
+
+_FORM = re.compile(r"\$(?P<root>[A-Za-z_]\w*)(?P<members>(\.[A-Za-z_][\w-]*)*)(#(?P<pointer>(/[^\s]*)?))?")
+
+_ERROR_MEMBERS = ("code", "retryable", "text")
+
+Tell = Callable[..., None]
+
+
+def check_template(template: Any, names: Names, tell: Tell, *below: str | int) -> None:
+    """Check every string of a template that begins with `$`."""
+    if isinstance(template, dict):
+        for key, value in template.items():
+            check_template(value, names, tell, *below, key)
+    elif isinstance(template, list):
+        for index, value in enumerate(template):
+            check_template(value, names, tell, *below, index)
+    elif isinstance(template, str) and template.startswith("$"):
+        check_expression(template, names, tell, *below)
+
+
+def check_expression(text: str, names: Names, tell: Tell, *below: str | int) -> None:
+    """Check that an expression is one, and that what it names can be there."""
+    found = _FORM.fullmatch(text)
+    if not found:
+        tell(f"`{text[:60]}` is no expression", "write `$root.member#/pointer`", *below)
+        return
+    root, members = found["root"], found["members"].split(".")[1:]
+    if root not in names.roots:
+        tell(f"nothing is called `${root}`", _dollar(did_you_mean(root, sorted(names.roots))), *below)
+        return
+    problem = _member(root, members, found["pointer"], names)
+    if problem:
+        tell(*problem, *below)
+
+
+def _dollar(hint: str | None) -> str | None:
+    return hint.replace("mean `", "mean `$") if hint else None
+
+
+def _member(root: str, members: list[str], pointer: str | None, names: Names) -> tuple[str, str | None] | None:
+    """What is wrong after the root, where the root says what may be there; variables hide roots of their name."""
+    known: tuple[str, ...]
+    if root in names.known["variable"] or root not in ("parameters", "path", "error", "chosen", "message"):
+        return None
+    if root == "chosen":
+        return ("`$chosen` stands alone", None) if members or pointer is not None else None
+    if root == "message":
+        return _message(members, pointer, names)
+    known = {"parameters": names.known["parameter"], "path": names.path_names, "error": _ERROR_MEMBERS}[root]
+    noun = {"parameters": "parameter", "path": "part of the path called", "error": "member of errors called"}[root]
+    if len(members) != 1:
+        return f"`${root}` needs one member, as in `${root}.{known[0] if known else 'name'}`", None
+    if members[0] not in known:
+        return f"there is no {noun} `{members[0]}`", did_you_mean(members[0], known)
+    return None
+
+
+def _message(members: list[str], pointer: str | None, names: Names) -> tuple[str, str | None] | None:
+    """An expression about the message received: a member of the client's envelope, a pointer into some payload."""
+    envelope = section(names.data, "wire", "envelope")
+    known = tuple(section(envelope, "client", "schema", "properties"))
+    if not members or not known:
+        return None
+    if members[0] not in known:
+        return f"messages have no member `{members[0]}`", did_you_mean(members[0], known)
+    if f"/{members[0]}" != envelope.get("payload") or not pointer:
+        return None
+    payloads = [section(names.data, "messages", name, "client", "payload") for name in names.known["client message"]]
+    if not any(reaches(payload, pointer, names.data) for payload in payloads):
+        return f"no client message has `{pointer}` in its payload", None
+    return None
