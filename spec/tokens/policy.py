@@ -1,0 +1,76 @@
+"""What a deployment asks of a token, and what came of asking."""
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from spec.tokens.keys import VerifyKey
+
+# ALL-TOKEN-1: the order of the checks. That a subject is unknown is decided behind it, by the protocol.
+LADDER = (
+    "absent",
+    "malformed",
+    "algorithm",
+    "signature",
+    "claims",
+    "issuer",
+    "not_yet_valid",
+    "expired",
+)
+
+_GROUPS = {"absent": "absent", "expired": "expired", "valid": "valid"}
+
+
+@frozen
+class Policy:
+    """What a deployment accepts.
+
+    Attributes:
+        keys: The keys; their algorithms are the accepted ones.
+        required: The claims that must be present.
+        strings: The claims that, where present, must be non-empty strings.
+        issuer: The only `iss` accepted, or None where it is not looked at.
+        audience: What `aud` must be or contain, or None where it is not looked at.
+        leeway: Seconds after `exp` during which a token is not yet expired.
+        token_bytes: The most characters that a token may have.
+        subject: The claim that names who the token is for.
+        ladder: The checks in their order; a mutant of a document may have fewer or another order.
+    """
+
+    keys: tuple[VerifyKey, ...]
+    required: tuple[str, ...] = ("sub", "exp")
+    strings: tuple[str, ...] = ("sub",)
+    issuer: str | None = None
+    audience: str | None = None
+    leeway: float = 0.0
+    token_bytes: int = 4096
+    subject: str = "sub"
+    ladder: tuple[str, ...] = LADDER
+
+    def algorithms(self) -> frozenset[str]:
+        """Give the algorithms that are accepted."""
+        return frozenset(key.alg for key in self.keys)
+
+    def names(self) -> frozenset[str]:
+        """Give the names of the keys; empty where keys have none."""
+        return frozenset(key.kid for key in self.keys if key.kid is not None)
+
+
+@frozen
+class Verdict:
+    """How a token was judged.
+
+    Attributes:
+        step: The first rung that the token fails, or `valid`.
+        reason: Why, for a log; it never quotes the token.
+        claims: The claims of a token whose signature holds, else nothing: nobody stands behind them.
+    """
+
+    step: str
+    reason: str
+    claims: Mapping[str, object] = field(factory=dict, repr=False)
+
+    @property
+    def group(self) -> str:
+        """What a protocol tells apart: `absent`, `invalid`, `expired` or `valid`."""
+        return _GROUPS.get(self.step, "invalid")
