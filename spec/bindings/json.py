@@ -1,0 +1,45 @@
+"""The JSON binding: one JSON value per text frame, I-JSON (RFC 7493) as far as a double and UTF-8 go."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+__all__ = ["NotJSON", "decode", "encode"]
+
+
+class NotJSON(ValueError):
+    """The text is not JSON (RFC 8259)."""
+
+
+def _refuse_constant(name: str) -> Any:
+    # Python reads NaN and Infinity, which RFC 8259 section 6 does not permit.
+    raise NotJSON(f"{name} is no JSON number")
+
+
+def decode(text: str) -> Any:
+    """Parse one JSON text.
+
+    Raises NotJSON for what is not JSON, and for nesting deeper than the parser goes (RFC 8259 section 9 allows the
+    limit). Doubled members are kept as their last; RFC 7493 leaves them to nobody's blame.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except NotJSON:
+        raise
+    except (ValueError, RecursionError) as problem:
+        raise NotJSON(str(problem)) from None
+
+
+def encode(value: Any) -> str:
+    """Write a JSON text; non-ASCII characters stand for themselves unless they cannot (unpaired surrogates)."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text if text.isascii() or _encodable(text) else json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

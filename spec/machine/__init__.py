@@ -1,0 +1,17 @@
+"""The interpreter of documents: sans-IO, time as an argument, and no notion of which side is us."""
+
+from spec.machine.engine import Engine
+from spec.machine.values import Binary, Closing, Emission, NotUTF8, Output, Refusal, Request, Text, Upgrade
+
+__all__ = [
+    "Binary",
+    "Closing",
+    "Emission",
+    "Engine",
+    "NotUTF8",
+    "Output",
+    "Refusal",
+    "Request",
+    "Text",
+    "Upgrade",
+]

@@ -1,0 +1,100 @@
+"""The engine: a machine with its world and a queue of deadlines; what a server runs on."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from typing import Any
+
+from spec.machine.facts import Judge
+from spec.machine.machine import Machine
+from spec.machine.values import Closing, Frame, Output, Refusal, Request, Upgrade
+from spec.machine.world import World
+from spec.model import Document
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """Sans-IO: events in, outputs out, time as an argument in epoch seconds.
+
+    Call `open` for a request; for an `Upgrade`, send its outputs, then call `receive` for every message and `ended`
+    once when the peer closed or the transport went. After every call, and at `next_deadline`, call `tick`; the outputs
+    of every call go out in their order.
+    """
+
+    def __init__(self, document: Document, parameters: Mapping[str, Any], judge: Judge) -> None:
+        self.machine = Machine(document, parameters, judge)
+        self.world = World()
+        self._queue: list[tuple[float, int, str, str]] = []
+        self._queued: dict[tuple[int, str, str], float] = {}
+        self._kept = 64
+
+    def open(self, request: Request, now: float) -> Refusal | Upgrade:
+        """Answer an HTTP request."""
+        answer = self.machine.open(self.world, request, now)
+        if isinstance(answer, Upgrade):
+            self._schedule(answer.connection)
+        return answer
+
+    def receive(self, connection: int, frame: Frame, now: float) -> list[Output]:
+        """Handle one message; timers that are due go first."""
+        outputs = self.tick(now)
+        outputs += self.machine.receive(self.world, connection, frame, now)
+        self._schedule(connection)
+        return outputs
+
+    def tick(self, now: float) -> list[Output]:
+        """Let every timer expire that is due."""
+        outputs: list[Output] = []
+        while self._queue and self._queue[0][0] <= now:
+            at, number, state, timer = heapq.heappop(self._queue)
+            if self._queued.get((number, state, timer)) == at:
+                del self._queued[number, state, timer]
+            connection = self.world.connections.get(number)
+            due = connection.timers.get((state, timer)) if connection else None
+            if due is not None and due.at == at:
+                outputs += self.machine.fire(self.world, number, state, timer, now)
+                self._schedule(number)
+        return outputs
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has something to do next, or None; it may be early by timers that were stopped."""
+        return self._queue[0][0] if self._queue else None
+
+    def ended(self, connection: int) -> None:
+        """The peer closed the connection, or its transport ended."""
+        self.machine.ended(self.world, connection)
+
+    def stop(self) -> list[Output]:
+        """Shut down: new requests are refused, and every connection is closed."""
+        self.world.stopping = True
+        document = self.machine.document
+        rules = (document.shutdown_rule,) if document.shutdown_rule else ()
+        closings = [Closing(number, document.shutdown_code, None, rules, 0) for number in self.world.connections]
+        for closing in closings:
+            self.machine.ended(self.world, closing.connection)
+        return list(closings)
+
+    def _schedule(self, number: int) -> None:
+        connection = self.world.connections.get(number)
+        if connection is None:
+            return
+        # Entries of stopped timers are dropped when they surface; `queued` keeps a running one from going in twice.
+        for key, due in connection.timers.items():
+            if self._queued.get((number, *key)) != due.at:
+                self._queued[number, *key] = due.at
+                heapq.heappush(self._queue, (due.at, number, *key))
+        if len(self._queue) > 2 * self._kept:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Drop what stopped long before it would surface; amortised, since the queue must double for the next."""
+        live = [
+            (due.at, number, *key)
+            for number, connection in self.world.connections.items()
+            for key, due in connection.timers.items()
+        ]
+        heapq.heapify(live)
+        self._queue, self._queued = live, {(number, state, timer): at for at, number, state, timer in live}
+        self._kept = max(64, len(live))

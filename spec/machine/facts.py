@@ -1,0 +1,258 @@
+"""Facts: the finite classes that guards ask for, each decided at most once per event and only when asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote
+
+from attrs import define, field, frozen
+
+from spec.expressions import Evaluate, compile_expression
+from spec.machine.values import Request
+from spec.machine.world import World
+from spec.model import Document, Fact
+from spec.parameters import Rate
+
+__all__ = ["Classifier", "Judge", "JudgedToken", "Question", "match_path", "offered"]
+
+
+class JudgedToken(Protocol):
+    """What a judge says of a token: the verdict's group, and the claims where they could be read."""
+
+    @property
+    def group(self) -> str: ...
+
+    @property
+    def claims(self) -> Mapping[str, Any]: ...
+
+
+Judge = Callable[[str | None, float], JudgedToken]
+"""Judges a token at a moment in epoch seconds."""
+
+
+@define
+class Question:
+    """One event for which facts are asked; what is known already stands in `known`."""
+
+    world: World
+    now: float
+    scope: dict[str, Any]
+    request: Request | None = None
+    payload_valid: bool = True
+    known: dict[str, str] = field(factory=dict)
+
+
+@frozen
+class _Token:
+    """A judged token as expressions read it: its claims, and `expiry`, its `exp` plus leeway."""
+
+    claims: Mapping[str, Any]
+    leeway: float
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "expiry":
+            return self.claims["exp"] + self.leeway
+        return self.claims.get(name)
+
+
+class Classifier:
+    """Decides facts for a document and the parameters of a deployment."""
+
+    def __init__(self, document: Document, parameters: Mapping[str, Any], judge: Judge) -> None:
+        self._document = document
+        self._parameters = parameters
+        self._judge = judge
+        self._leeway = float(parameters.get("leeway", 0.0))
+        self._deciders: dict[str, Callable[[Question], str]] = {
+            name: _KINDS[fact.kind](self, fact) for name, fact in document.facts.items()
+        }
+
+    def passes(self, guard: Mapping[str, tuple[str, ...]], question: Question) -> bool:
+        """Whether every fact of the guard has one of its values, asked in the order written."""
+        return all(self.decide(fact, question) in values for fact, values in guard.items())
+
+    def decide(self, name: str, question: Question) -> str:
+        """The value of one fact."""
+        value = question.known.get(name)
+        if value is None:
+            value = question.known[name] = self._deciders[name](question)
+        return value
+
+    # Each of the following makes the decider of one kind.
+
+    def _running(self, fact: Fact) -> Callable[[Question], str]:
+        return lambda question: "stopping" if question.world.stopping else "running"
+
+    def _path(self, fact: Fact) -> Callable[[Question], str]:
+        def decide(question: Question) -> str:
+            found = match_path(self._document.path, _request(question).target)
+            question.scope["path"] = found or {}
+            return "other" if found is None else "served"
+
+        return decide
+
+    def _upgrade(self, fact: Fact) -> Callable[[Question], str]:
+        def decide(question: Question) -> str:
+            request = _request(question)
+            asked = request.method == "GET" and _names(request, "upgrade", "websocket")
+            return "websocket" if asked and _names(request, "connection", "upgrade") else "none"
+
+        return decide
+
+    def _origin(self, fact: Fact) -> Callable[[Question], str]:
+        allowed = compile_expression(fact.options["allowed"])
+
+        def decide(question: Question) -> str:
+            origins, wanted = _request(question).header("origin"), allowed(question.scope)
+            return "acceptable" if not wanted or all(origin in wanted for origin in origins) else "forbidden"
+
+        return decide
+
+    def _parameter(self, fact: Fact) -> Callable[[Question], str]:
+        value = str(self._parameters[fact.options["parameter"]])
+        return lambda question: value
+
+    def _offer(self, fact: Fact) -> Callable[[Question], str]:
+        names = fact.options["of"]
+
+        def decide(question: Question) -> str:
+            offer = offered(_request(question))
+            return "+".join(name for name in names if name in offer) or ("other" if offer else "none")
+
+        return decide
+
+    def _credentials(self, fact: Fact) -> Callable[[Question], str]:
+        def decide(question: Question) -> str:
+            found = credentials(fact.options["places"], _request(question))
+            question.scope["credential"] = found[0] if found else None
+            return ("none", "one", "several")[min(len(found), 2)]
+
+        return decide
+
+    def _token(self, fact: Fact) -> Callable[[Question], str]:
+        evaluate = compile_expression(fact.options["of"])
+        needs = [name for name, other in self._document.facts.items() if other.kind == "credentials"]
+
+        def decide(question: Question) -> str:
+            if question.request is not None:
+                for name in needs:
+                    self.decide(name, question)
+            judged: JudgedToken = self._judge(evaluate(question.scope), question.now)
+            if judged.group == "valid":
+                question.scope[fact.name] = _Token(judged.claims, self._leeway)
+            return str(judged.group)
+
+        return decide
+
+    def _table(self, fact: Fact) -> Callable[[Question], str]:
+        rows: tuple[tuple[Mapping[str, tuple[str, ...]], str], ...] = fact.options["rows"]
+
+        def decide(question: Question) -> str:
+            return next(value for guard, value in rows if self.passes(guard, question))
+
+        return decide
+
+    def _payload(self, fact: Fact) -> Callable[[Question], str]:
+        return lambda question: "valid" if question.payload_valid else "invalid"
+
+    def _limit(self, fact: Fact) -> Callable[[Question], str]:
+        rate, key = compile_expression(fact.options["rate"]), compile_expression(fact.options["key"])
+
+        def decide(question: Question) -> str:
+            limit: Rate = rate(question.scope)
+            place = (fact.name, key(question.scope))
+            taken = question.world.take(place, limit.count, limit.window, question.now)
+            return "within" if taken else "exceeded"
+
+        return decide
+
+    def _memory(self, fact: Fact) -> Callable[[Question], str]:
+        memory = self._document.memories[fact.options["memory"]]
+        parts = [compile_expression(part) for part in memory.key]
+
+        def decide(question: Question) -> str:
+            key = tuple(part(question.scope) for part in parts)
+            return "seen" if question.world.remembers(memory.name, key, question.now) else "fresh"
+
+        return decide
+
+    def _same(self, fact: Fact) -> Callable[[Question], str]:
+        left: Evaluate = compile_expression(fact.options["left"])
+        right: Evaluate = compile_expression(fact.options["right"])
+        return lambda question: "same" if left(question.scope) == right(question.scope) else "other"
+
+
+_KINDS: dict[str, Callable[[Classifier, Fact], Callable[[Question], str]]] = {
+    "running": Classifier._running,
+    "path": Classifier._path,
+    "upgrade": Classifier._upgrade,
+    "origin": Classifier._origin,
+    "parameter": Classifier._parameter,
+    "offer": Classifier._offer,
+    "credentials": Classifier._credentials,
+    "token": Classifier._token,
+    "table": Classifier._table,
+    "payload": Classifier._payload,
+    "limit": Classifier._limit,
+    "memory": Classifier._memory,
+    "same": Classifier._same,
+}
+
+
+def _names(request: Request, header: str, wanted: str) -> bool:
+    """Whether a header's list of tokens has one, in any letter case."""
+    return any(token.strip().lower() == wanted for value in request.header(header) for token in value.split(","))
+
+
+def _request(question: Question) -> Request:
+    if question.request is None:
+        raise LookupError("a fact of a request was asked of a message")
+    return question.request
+
+
+def match_path(template: str, target: str) -> dict[str, str] | None:
+    """The path's parameters, percent-decoded, where the request target fits the template, else None.
+
+    A parameter is one segment that is not empty (RFC 3986 section 3.3); an encoded slash belongs to its segment.
+    """
+    wanted, given = template.split("/"), target.partition("?")[0].split("/")
+    if len(wanted) != len(given):
+        return None
+    found: dict[str, str] = {}
+    for name, segment in zip(wanted, given, strict=True):
+        try:
+            value = unquote(segment, errors="strict")
+        except UnicodeDecodeError:
+            # Bytes that are no UTF-8 name nothing: read as replacement characters, two names would become one.
+            return None
+        if name.startswith("{"):
+            if not value:
+                return None
+            found[name[1:-1]] = value
+        elif name != value:
+            return None
+    return found
+
+
+def offered(request: Request) -> list[str]:
+    """The subprotocols that a request offers (RFC 6455 section 11.3.4: the header may be repeated)."""
+    return [
+        name.strip() for value in request.header("sec-websocket-protocol") for name in value.split(",") if name.strip()
+    ]
+
+
+def credentials(places: list[Mapping[str, str]], request: Request) -> list[str]:
+    """Every credential in the declared places; an empty one counts, another scheme does not."""
+    found: list[str] = []
+    for place in places:
+        if "header" in place:
+            for value in request.header(place["header"]):
+                match = re.fullmatch(rf"{re.escape(place['scheme'])}(?:\s+(.*))?", value.strip(), re.I | re.S)
+                if match:
+                    found.append((match[1] or "").strip())
+        else:
+            query = request.target.partition("?")[2]
+            found.extend(value for name, value in parse_qsl(query, keep_blank_values=True) if name == place["query"])
+    return found

@@ -1,0 +1,124 @@
+"""What goes into the interpreter and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+__all__ = [
+    "Binary",
+    "Closing",
+    "Emission",
+    "Frame",
+    "NotUTF8",
+    "Output",
+    "Refusal",
+    "Request",
+    "Text",
+    "Upgrade",
+]
+
+
+@frozen
+class Request:
+    """The head of an HTTP request: `target` is the raw path and query, header names are as received."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    address: str
+
+    def header(self, name: str) -> list[str]:
+        """All values of a header, in order."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+@frozen
+class Text:
+    """A text message after reassembly; `size` is its payload in bytes."""
+
+    text: str
+    size: int
+
+
+@frozen
+class Binary:
+    """A binary message."""
+
+    size: int
+
+
+@frozen
+class NotUTF8:
+    """A text message whose bytes are not UTF-8."""
+
+    size: int
+
+
+Frame = Text | Binary | NotUTF8
+
+
+@frozen
+class Emission:
+    """One message to one connection.
+
+    `body` may hold `Chosen` values, which the sender fills in. `reply` says what is due of the reply member: `must`,
+    `free` (unjudged) or `never`; `reply_to` is the id that it would name. `source` is the connection whose input
+    caused the message, None for timers; `timer` names the timer that did. `cause` numbers the input or timer event.
+    """
+
+    connection: int
+    message: str
+    body: Mapping[str, Any]
+    reply: str
+    reply_to: str | None
+    rules: tuple[str, ...]
+    cause: int
+    source: int | None = None
+    timer: str | None = None
+    broadcast: tuple[str, Any] | None = None
+    isolation: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+
+
+@frozen
+class Closing:
+    """The connection is closed; `reason` None leaves it free. `errors` is the error code that it follows, if any."""
+
+    connection: int
+    code: int
+    reason: str | None
+    rules: tuple[str, ...]
+    cause: int
+    timer: str | None = None
+
+
+Output = Emission | Closing
+
+
+@frozen
+class Refusal:
+    """The HTTP answer to a request that is not upgraded; `body` is a JSON value."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+    rules: tuple[str, ...]
+    header_rules: tuple[str, ...] = ()
+    pointer: str = ""
+
+
+@frozen
+class Upgrade:
+    """A request that becomes connection number `connection`."""
+
+    connection: int
+    subprotocol: str | None
+    headers: Mapping[str, str]
+    outputs: tuple[Output, ...]
+    rules: tuple[str, ...]
+    header_rules: tuple[str, ...] = ()
+    pointer: str = ""
+    facts: Mapping[str, str] = field(factory=dict)

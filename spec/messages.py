@@ -1,0 +1,115 @@
+"""Reading messages: which input of the machine a text is, and what is wrong with it, for either role as the sender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema_rs
+from attrs import frozen
+
+from spec.bindings.json import NotJSON, decode
+from spec.expressions import pointer_get, pointer_parts
+from spec.model import Document, Form
+
+__all__ = ["Fault", "Read", "Reader"]
+
+
+@frozen
+class Fault:
+    """One way in which a message misses its schema: where (a JSON Pointer into the message), and what."""
+
+    pointer: str
+    text: str
+
+
+@frozen
+class Read:
+    """A message as it was understood.
+
+    `input` is `malformed` (no JSON object with a valid envelope), `other` (a type that this role does not send), or
+    the type's name; `body` is the JSON value, None where it is not JSON; `faults` are those of the envelope or, where
+    that is valid, of the payload.
+    """
+
+    input: str
+    body: Any
+    faults: tuple[Fault, ...]
+
+    @property
+    def valid(self) -> bool:
+        return not self.faults
+
+
+class Reader:
+    """Reads the messages of one role; validators are compiled once."""
+
+    def __init__(self, document: Document, role: str) -> None:
+        envelope = document.envelope
+        form: Form = envelope.client if role == "client" else envelope.server
+        self._envelope = _validator(form.schema)
+        self._type = envelope.discriminator
+        self._payload = envelope.payload
+        self._id = envelope.id
+        self._id_schema = _validator(_subschema(form.schema, envelope.id))
+        self._payloads: dict[str, jsonschema_rs.Validator] = {}
+        for message in document.messages.values():
+            sent = message.client if role == "client" else message.server
+            if sent is not None:
+                self._payloads[message.name] = _validator(sent.schema)
+
+    def read(self, text: str) -> Read:
+        """Understand one text frame."""
+        try:
+            body = decode(text)
+        except NotJSON as problem:
+            return Read("malformed", None, (Fault("", f"not JSON: {problem}"),))
+        return self.read_value(body)
+
+    def read_value(self, body: Any) -> Read:
+        """Understand one decoded message."""
+        if not isinstance(body, dict):
+            return Read("malformed", body, (Fault("", "not a JSON object"),))
+        faults = _faults(self._envelope, body, "")
+        if faults:
+            return Read("malformed", body, faults)
+        name = pointer_get(body, self._type)
+        if name not in self._payloads:
+            return Read("other", body, ())
+        return Read(name, body, _faults(self._payloads[name], pointer_get(body, self._payload), self._payload))
+
+    def readable_id(self, body: Any) -> str | None:
+        """The message's `id` where the message is an object that has a valid one, else None."""
+        value = pointer_get(body, self._id) if isinstance(body, dict) else None
+        return value if isinstance(value, str) and _is_valid(self._id_schema, value) else None
+
+
+def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(dict(schema), validate_formats=True)
+
+
+def _subschema(schema: Mapping[str, Any], pointer: str) -> Mapping[str, Any]:
+    found: Any = schema
+    for part in pointer_parts(pointer):
+        found = found.get("properties", {}).get(part, {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def _is_valid(validator: jsonschema_rs.Validator, value: Any) -> bool:
+    try:
+        return bool(validator.is_valid(value))
+    except (ValueError, UnicodeError):
+        # Unpaired surrogates and numbers past a double lie outside I-JSON: they may be refused as invalid.
+        return False
+
+
+def _faults(validator: jsonschema_rs.Validator, value: Any, base: str) -> tuple[Fault, ...]:
+    if _is_valid(validator, value):
+        return ()
+    try:
+        return tuple(
+            Fault(base + "".join(f"/{part}" for part in error.instance_path), error.message)
+            for error in validator.iter_errors(value)
+        )
+    except (ValueError, UnicodeError):
+        return (Fault(base, "outside I-JSON (RFC 7493)"),)
