@@ -1,0 +1,224 @@
+"""Diagnosis: which rule a message or a close breaks that no hypothesis explains, the most telling first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spec.expressions import compile_expression, pointer_get
+from spec.machine import Closing, Emission
+from spec.tracker.findings import Finding
+from spec.tracker.following import Follower
+from spec.tracker.hypothesis import Debt, Hypothesis, View
+from spec.tracker.matching import differences, short
+
+__all__ = ["Diagnosis"]
+
+Body = Mapping[str, Any]
+
+
+class Diagnosis:
+    """Words findings, and says whom to blame."""
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+        self._document = follower.document
+
+    # -------------------------------------------------------------------------------------------------- messages
+
+    def message(self, h: Hypothesis, client: str, body: Body, at: float) -> Hypothesis:
+        """The hypothesis with what a message breaks that nothing explains."""
+        for step in (self._out_of_order, self._doubled, self._strayed_from_room, self._forbidden):
+            finding = step(h, client, body, at)
+            if finding is not None:
+                h.findings.append(finding)
+                return h
+        for tried in self._follower.explanations(h, client, at):
+            similar = next((d for d in tried.views[client].heads() if self._similar(d, body)), None)
+            if similar is not None:
+                tried.findings.append(self.always(tried, client, body, at) or self._mismatch(similar, body, client, at))
+                self._follower.pay(tried, tried.views[client], similar, body, at)
+                return tried
+        found = self._early(h, client, body, at) or self.always(h, client, body, at)
+        what = f"`{self.type(body)}`{self.code(body)} came"
+        h.findings.append(found or self._stray(h.views[client], client, what, at, "accepted"))
+        return h
+
+    def always(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
+        """What every message of a type must carry in this connection."""
+        number = h.views[client].number
+        connection = h.world.connections.get(number) if number is not None else None
+        if connection is None:
+            return None
+        for invariant in self._document.invariants:
+            if invariant.kind != "always" or self.type(body) not in invariant.messages:
+                continue
+            for pointer, expression in invariant.members.items():
+                wanted, got = compile_expression(expression)(connection.variables), pointer_get(body, pointer)
+                if wanted != got:
+                    text = f"`{self.type(body)}` has {pointer.lstrip('/')} {short(got)}, expected {short(wanted)}"
+                    return Finding("isolation", invariant.rules, text, client, at)
+        return None
+
+    def type(self, body: Body) -> str:
+        """The type of a message."""
+        return str(pointer_get(body, self._document.envelope.discriminator))
+
+    def code(self, body: Body) -> str:
+        """The code of an error message, with a space before it, else nothing."""
+        if self.type(body) != self._document.error_message:
+            return ""
+        payload = pointer_get(body, self._document.envelope.payload)
+        code = payload.get("code") if isinstance(payload, Mapping) else None
+        return f" {code}" if isinstance(code, str) else ""
+
+    def name(self, debt: Debt) -> str:
+        """What a debt is, in words."""
+        match debt.output:
+            case Emission(message=message, body=body):
+                return f"`{message}`{self.code(body)}"
+            case Closing(code=0):
+                return "the answer to the close frame"
+            case Closing(code=code):
+                return f"the close with {code}"
+        raise TypeError(debt.output)
+
+    def _similar(self, debt: Debt, body: Body) -> bool:
+        return isinstance(debt.output, Emission) and debt.output.message == self.type(body)
+
+    def _mismatch(self, debt: Debt, body: Body, client: str, at: float) -> Finding:
+        assert isinstance(debt.output, Emission)
+        found = self._follower.differences(debt.output, body)
+        check = "code" if any(d.pointer.endswith("/code") for d in found) else "message"
+        text = f"`{debt.output.message}` differs: " + "; ".join(str(d) for d in found)
+        return Finding(check, debt.output.rules, text, client, at, focus=debt.focus)
+
+    def _out_of_order(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
+        heads = h.views[client].heads()
+        for debt in h.views[client].debts:
+            if debt in heads or not isinstance(debt.output, Emission) or self._follower.differences(debt.output, body):
+                continue
+            first = next(head for head in heads if head.domain == debt.domain)
+            text = f"`{self.type(body)}`{self.code(body)} came before {self.name(first)}, which was due first"
+            rules = (*debt.output.order, *self._document.ordered)
+            shadow = ("missing", first.output.rules[0])
+            return Finding("order", rules, text, client, at, focus=debt.focus, shadow=shadow)
+        return None
+
+    def _doubled(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
+        for emission in h.views[client].paid:
+            told_apart = emission.broadcast is not None or emission.timer is not None or emission.reply == "must"
+            if told_apart and emission.message == self.type(body) and not differences(emission.body, body):
+                text = f"`{emission.message}`{self.code(body)} came a second time"
+                return Finding("double", emission.rules, text, client, at)
+        return None
+
+    def _strayed_from_room(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
+        """A broadcast of a room that this client is no member of, or from which it should have been left out."""
+        payload = self._document.envelope.payload
+        for name, view in h.views.items():
+            for emission in (*(debt.output for debt in view.debts), *view.paid):
+                if not isinstance(emission, Emission) or emission.broadcast is None or name == client:
+                    continue
+                same = not differences(pointer_get(emission.body, payload), pointer_get(body, payload))
+                if same and emission.message == self.type(body):
+                    forbidden = self._forbidden(h, client, body, at)
+                    rules = forbidden.rules if forbidden else (*emission.isolation, *emission.rules)
+                    text = f"`{emission.message}` came, which was for {name}'s room and not for this connection"
+                    return Finding("isolation", rules, text, client, at)
+        return None
+
+    def _forbidden(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
+        number = h.views[client].number
+        connection = h.world.connections.get(number) if number is not None else None
+        if connection is None or any(self._similar(debt, body) for debt in h.views[client].debts):
+            return None
+        chain = set(self._document.states[connection.state].chain)
+        for invariant in self._document.invariants:
+            if invariant.kind == "never" and self.type(body) in invariant.messages and chain & set(invariant.states):
+                text = f"`{self.type(body)}` came in state {connection.state}"
+                return Finding("isolation", invariant.rules, text, client, at)
+        return None
+
+    def _early(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
+        for key, due in self._follower.timers(h, h.views[client]):
+            if at >= due.at - self._follower.slack.early:
+                continue
+            fired = self._follower.fired(h, client, key, at)
+            outputs = [debt.output for debt in fired.views[client].debts]
+            if any(isinstance(o, Emission) and o.timer == key[1] and not differences(o.body, body) for o in outputs):
+                text = f"`{key[1]}` fired {due.at - at:.3f} s early"
+                return Finding("early", self._follower.timer_rules(key), text, client, at, timed=True)
+        return None
+
+    def _stray(self, view: View, client: str, what: str, at: float, check: str) -> Finding:
+        heads = view.heads()
+        if heads:
+            text = f"{what} where {self.name(heads[0])} was due"
+            return Finding(check, heads[0].output.rules, text, client, at, focus=heads[0].focus)
+        return Finding("stray", view.last_rules, f"{what} where nothing was due", client, at, focus=view.focus)
+
+    # --------------------------------------------------------------------------------------------------- closing
+
+    def close(self, h: Hypothesis, client: str, code: int | None, reason: str, at: float) -> None:
+        """Compare a close with the one that is due; `code` None is an end without a close frame."""
+        view = h.views[client]
+        debt = view.closing()
+        assert debt is not None
+        assert isinstance(debt.output, Closing)
+        closing = debt.output
+        before = [d for d in view.debts if d is not debt and d.domain == debt.domain]
+        if before and view.status != "closing":
+            rules = tuple(dict.fromkeys((*self._document.close_rules, *before[0].output.rules)))
+            text = f"the connection ended before {self.name(before[0])} came"
+            h.findings.append(Finding("missing", rules, text, client, at, focus=before[0].focus))
+        if code is None or (closing.code and code != closing.code):
+            came = "the transport ended without a close frame" if code is None else f"closed with {_code_name(code)}"
+            text = f"{came}, expected {'a close frame' if not closing.code else f'close {closing.code}'}"
+            h.findings.append(Finding("close", closing.rules, text, client, at, focus=debt.focus))
+        elif closing.reason is not None and reason != closing.reason:
+            rules = tuple(dict.fromkeys((*self._document.close_rules, *closing.rules)))
+            text = f"closed with reason {short(reason)}, expected {short(closing.reason)}"
+            h.findings.append(Finding("reason", rules, text, client, at))
+        else:
+            h.covered.update(debt.rules)
+
+    def unexpected_close(self, h: Hypothesis, client: str, code: int | None, reason: str, at: float) -> Finding:
+        """A close that no rule makes due now."""
+        view = h.views[client]
+        what = "the transport ended without a close frame" if code is None else f"closed with {_code_name(code)}"
+        what += f" {short(reason)}" if reason else ""
+        timers = self._follower.timers(h, view)
+        for key, due in timers:
+            debt = self._follower.fired(h, client, key, at).views[client].closing()
+            closing = debt.output if debt is not None else None
+            if isinstance(closing, Closing) and closing.code == code and closing.reason in {None, reason}:
+                text = f"{what}: `{key[1]}` fired {due.at - at:.3f} s early"
+                return Finding("early", self._follower.timer_rules(key), text, client, at, timed=True)
+        finding = self._stray(view, client, what, at, "close")
+        if finding.rules or finding.focus:
+            return finding
+        rules = tuple(rule for key, _ in timers for rule in self._follower.timer_rules(key))
+        return Finding("stray", rules, finding.text, client, at)
+
+    # --------------------------------------------------------------------------------------------------- silence
+
+    def overdue(self, h: Hypothesis, now: float) -> None:
+        """Note what should have come before now, and let go of it."""
+        for client, view in h.views.items():
+            late = next((debt for debt in view.debts if debt.latest < now), None)
+            if late is not None:
+                rules = tuple(dict.fromkeys((*late.output.rules, *self._document.due_rules)))
+                text = f"{self.name(late)} did not come"
+                h.findings.append(Finding("missing", rules, text, client, now, timed=True, focus=late.focus))
+                view.debts.remove(late)
+            for key, due in self._follower.timers(h, view):
+                if self._follower.latest(h, due) + self._follower.within < now:
+                    text = f"`{key[1]}` was due {now - due.at:.3f} s ago and did not fire"
+                    rules = self._follower.timer_rules(key)
+                    h.findings.append(Finding("missing", rules, text, client, now, timed=True))
+                    del h.world.connections[view.number or 0].timers[key]
+
+
+def _code_name(code: int) -> str:
+    return "no code" if code == 1005 else str(code)

@@ -1,0 +1,152 @@
+"""Following a peer: what a hypothesis makes due, when, and how it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from spec.expressions import compile_expression
+from spec.machine import Closing, Emission, Output
+from spec.machine.machine import Machine
+from spec.machine.world import Due
+from spec.tracker.findings import Finding
+from spec.tracker.hypothesis import Debt, Hypothesis, View
+from spec.tracker.matching import Difference, differences, reply_differences
+
+__all__ = ["Follower", "Slack"]
+
+TimerKey = tuple[str, str]
+
+
+@frozen
+class Slack:
+    """What an observer cannot know, in seconds.
+
+    `flight` bounds the time between a send and its handling, and between an output and its sight; `early` is the grain
+    of clocks; `lateness` is how late the observer itself may be.
+    """
+
+    flight: float = 0.05
+    early: float = 0.005
+    lateness: float = 0.05
+
+
+class Follower:
+    """Moves hypotheses on by the machine of a document; holds no hypothesis itself."""
+
+    def __init__(self, machine: Machine, slack: Slack) -> None:
+        self.machine = machine
+        self.document = machine.document
+        self.slack = slack
+        self.boundaries: list[float] = []
+        self.within = float(compile_expression(self.document.due_within)({"parameters": machine.parameters}))
+
+    # ---------------------------------------------------------------------------------------------------- timers
+
+    def timers(self, h: Hypothesis, view: View) -> list[tuple[TimerKey, Due]]:
+        """The timers that run for a view's connection."""
+        connection = h.world.connections.get(view.number) if view.number is not None else None
+        return list(connection.timers.items()) if connection is not None else []
+
+    def latest(self, h: Hypothesis, due: Due) -> float:
+        """When a timer's first output must have been seen: its start may be as late as the first sight of it."""
+        shift = max(0.0, h.seen.get(due.cause, due.started + self.within) - due.started)
+        return due.at + shift + self.machine.timer_tolerance(due) + self.slack.flight + self.slack.lateness
+
+    def fired(self, h: Hypothesis, client: str, key: TimerKey, at: float) -> Hypothesis:
+        """A copy in which a timer has fired; what it sends is due by the timer's own bound."""
+        fired = h.copy()
+        view = fired.views[client]
+        assert view.number is not None
+        due = fired.world.connections[view.number].timers[key]
+        outputs = self.machine.fire(fired.world, view.number, *key, max(at, due.at))
+        view.last_rules = outputs[0].rules if outputs else view.last_rules
+        self.owe(fired, outputs, max(at, self.latest(h, due)) + self.within, ())
+        return fired
+
+    def timer_rules(self, key: TimerKey) -> tuple[str, ...]:
+        """The rules of a timer."""
+        return self.document.timer(*key).rules
+
+    def explanations(self, h: Hypothesis, client: str, at: float) -> Iterable[Hypothesis]:
+        """The hypothesis as it is, then with each timer fired whose moment has come, the soonest first."""
+        yield h
+        for key, due in sorted(self.timers(h, h.views[client]), key=lambda item: item[1].at):
+            if at < due.at - self.slack.early:
+                continue
+            fired = self.fired(h, client, key, at)
+            latest = self.latest(h, due)
+            if at > latest:
+                text = f"`{key[1]}` fired {at - due.at:.3f} s after it was due; {latest - due.at:.3f} s is allowed"
+                fired.findings.append(Finding("late", self.timer_rules(key), text, client, at, timed=True))
+            yield fired
+
+    # ---------------------------------------------------------------------------------------------------- inputs
+
+    def consume(
+        self, h: Hypothesis, client: str, at: float, apply: Callable[[Hypothesis, float], None]
+    ) -> list[Hypothesis]:
+        """Let the peer handle an input: before or after its open timers, at the earliest moment or the latest."""
+        flown = at + self.slack.flight
+        moments = [at, flown] if any(at < b <= flown for b in self.boundaries) else [at]
+        view = h.views.get(client)
+        timers = self.timers(h, view) if view is not None else []
+        opened = [(key, due) for key, due in timers if due.at - self.slack.early <= flown]
+        variants: list[tuple[Hypothesis, float]] = []
+        for moment in moments:
+            if all(at <= self.latest(h, due) for _, due in opened):
+                variants.append((h.copy(), moment))
+            variants += [(self.fired(h, client, key, at), moment) for key, _ in opened]
+        for variant, moment in variants:
+            apply(variant, moment)
+        return [variant for variant, _ in variants]
+
+    # ----------------------------------------------------------------------------------------------------- debts
+
+    def owe(self, h: Hypothesis, outputs: Iterable[Output], latest: float, focus: tuple[str, ...]) -> None:
+        """Note what is due to the clients of the exchange."""
+        for output in outputs:
+            client = h.client_of(output.connection)
+            if client is None:
+                continue
+            view = h.views[client]
+            other = output.source if isinstance(output, Emission) and output.source != output.connection else None
+            domain = ("own", output.connection) if other is None else ("from", other)
+            if isinstance(output, Closing):
+                # What others caused may be cut off by the close; what this connection caused comes before it.
+                view.debts = [debt for debt in view.debts if debt.domain[0] == "own"]
+            view.debts.append(Debt(output, domain, latest + self.slack.lateness, focus))
+
+    def pay(self, h: Hypothesis, view: View, debt: Debt, body: Mapping[str, Any], at: float) -> None:
+        """Note that a debt was paid by a message."""
+        view.debts.remove(debt)
+        assert isinstance(debt.output, Emission)
+        view.paid.append(debt.output)
+        h.seen.setdefault(debt.output.cause, at)
+        h.covered.update(debt.rules, debt.output.order, self.document.due_rules)
+        self.note_state(h, view)
+
+    def note_state(self, h: Hypothesis, view: View) -> None:
+        """Note the state that a view's connection is in."""
+        connection = h.world.connections.get(view.number) if view.number is not None else None
+        if connection is not None:
+            h.visited.add(connection.state)
+
+    def exact(self, view: View, body: Mapping[str, Any]) -> Debt | None:
+        """The debt that a message pays."""
+        for debt in view.heads():
+            if isinstance(debt.output, Emission) and not self.differences(debt.output, body):
+                return debt
+        return None
+
+    def differences(self, emission: Emission, body: Mapping[str, Any]) -> list[Difference]:
+        """Where a message is not an expected one."""
+        return differences(emission.body, body) + reply_differences(self.document, emission, body)
+
+    def free(self, h: Hypothesis, view: View, body: Mapping[str, Any]) -> bool:
+        """Whether a message may come at any time."""
+        assert view.number is not None
+        allowed = self.machine.unsolicited(h.world, view.number)
+        return any(not self.differences(emission, body) for emission in allowed)

@@ -1,0 +1,85 @@
+"""One hypothesis about a peer: the world it may be in, and what it still owes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from spec.machine import Closing, Emission, Output, Refusal, Upgrade
+from spec.machine.world import World
+from spec.tracker.findings import Finding
+
+__all__ = ["Debt", "Hypothesis", "View"]
+
+
+@frozen
+class Debt:
+    """An output that is due: by when, in which order, and which rules the step that caused it was there for.
+
+    Outputs of one `domain` come in order; those of different domains in any order.
+    """
+
+    output: Output
+    domain: tuple[str, int]
+    latest: float
+    focus: tuple[str, ...]
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.focus, *self.output.rules)))
+
+
+@define
+class View:
+    """What one client has seen and is owed."""
+
+    number: int | None = None
+    status: str = "new"
+    answer: Refusal | Upgrade | None = None
+    debts: list[Debt] = field(factory=list)
+    paid: list[Emission] = field(factory=list)
+    last_rules: tuple[str, ...] = ()
+    ids: frozenset[Any] = frozenset()
+    focus: tuple[str, ...] = ()
+
+    def copy(self) -> View:
+        return evolve(self, debts=list(self.debts), paid=list(self.paid))
+
+    def heads(self) -> list[Debt]:
+        """The first debt of each domain, the client's own domain first."""
+        seen: dict[tuple[str, int], Debt] = {}
+        for debt in self.debts:
+            seen.setdefault(debt.domain, debt)
+        own = ("own", self.number or 0)
+        return sorted(seen.values(), key=lambda debt: debt.domain != own)
+
+    def closing(self) -> Debt | None:
+        """The close that is due, if one is."""
+        return next((debt for debt in self.debts if isinstance(debt.output, Closing)), None)
+
+
+@define
+class Hypothesis:
+    """A world, every client's view of it, and what does not fit."""
+
+    world: World
+    views: dict[str, View] = field(factory=dict)
+    seen: dict[int, float] = field(factory=dict)
+    findings: list[Finding] = field(factory=list)
+    covered: set[str] = field(factory=set)
+    visited: set[str] = field(factory=set)
+
+    def copy(self) -> Hypothesis:
+        return Hypothesis(
+            self.world.copy(),
+            {name: view.copy() for name, view in self.views.items()},
+            dict(self.seen),
+            list(self.findings),
+            set(self.covered),
+            set(self.visited),
+        )
+
+    def client_of(self, number: int) -> str | None:
+        """The client whose connection has a number."""
+        return next((name for name, view in self.views.items() if view.number == number), None)

@@ -1,0 +1,266 @@
+"""The oracle: follows every client of one exchange, and says what no hypothesis explains.
+
+The tracker runs the same machine as a server does, at the earliest moment at which the peer can have handled each
+event, and keeps what is due as debts. Where it cannot know (a timer that may or may not have fired before an input, a
+token that may or may not have expired in flight) it keeps one hypothesis for each possibility. An observation that fits
+some hypothesis drops those that it does not fit; one that fits none is a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from spec.expressions import pointer_get
+from spec.machine import Closing, Refusal, Request
+from spec.machine.machine import Machine
+from spec.machine.values import Frame
+from spec.machine.world import World
+from spec.messages import Read, Reader
+from spec.tracker.answers import Answer, answer_findings
+from spec.tracker.content import Content
+from spec.tracker.diagnosis import Diagnosis
+from spec.tracker.findings import Finding
+from spec.tracker.following import Follower, Slack
+from spec.tracker.hypothesis import Debt, Hypothesis, View
+from spec.tracker.matching import short
+
+__all__ = ["Answer", "Slack", "Tracker"]
+
+_MOST = 16
+"""How many hypotheses are kept; beyond these the least likely go."""
+
+
+class Tracker:
+    """Follows one exchange of any number of clients with one peer; times are epoch seconds.
+
+    Call `opened`, `answered`, `sent`, `received`, `closed`, `we_closed` and `dropped` as these happen, in their order,
+    and `advance` when time has passed; `deadline` says when that may matter next.
+    """
+
+    def __init__(self, machine: Machine, slack: Slack | None = None) -> None:
+        self.machine = machine
+        self.document = machine.document
+        self.hypotheses = [Hypothesis(World())]
+        self._follower = Follower(machine, slack or Slack())
+        self._diagnosis = Diagnosis(self._follower)
+        self._reader = Reader(self.document, "server")
+        self._content = Content(self.document)
+
+    # -------------------------------------------------------------------------------------------------- verdict
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings of the best hypothesis; empty while some hypothesis explains everything."""
+        return self._best().findings
+
+    @property
+    def covered(self) -> set[str]:
+        """The rules that outputs observed so far were due by."""
+        return self._best().covered
+
+    @property
+    def visited(self) -> set[str]:
+        """The states that connections were in."""
+        return self._best().visited
+
+    @property
+    def failed(self) -> bool:
+        """Whether the exchange cannot be followed any further."""
+        return any(finding.hard for finding in self.findings)
+
+    def _best(self) -> Hypothesis:
+        return min(self.hypotheses, key=_badness)
+
+    def settled(self) -> bool:
+        """Whether, by some hypothesis that explains everything, nothing is due any more."""
+        return any(not any(view.debts for view in h.views.values()) for h in self.hypotheses)
+
+    def running(self, client: str, timer: str | None = None) -> bool:
+        """Whether a timer (any, or the named one) of the client's connection still runs by every hypothesis."""
+        return all(self._dues(h, client, timer) for h in self.hypotheses)
+
+    def due_at(self, client: str, timer: str | None = None) -> float | None:
+        """When the client's running timer is due at the earliest, or None."""
+        return min(self._dues(self._best(), client, timer), default=None)
+
+    def _dues(self, h: Hypothesis, client: str, timer: str | None) -> list[float]:
+        view = h.views.get(client)
+        timers = self._follower.timers(h, view) if view is not None else []
+        return [due.at for (_, name), due in timers if timer in {None, name}]
+
+    def deadline(self) -> float | None:
+        """The next moment at which `advance` may find something, or None."""
+        moments: list[float] = []
+        for h in self.hypotheses:
+            for view in h.views.values():
+                moments += [debt.latest for debt in view.debts]
+                timers = self._follower.timers(h, view)
+                moments += [self._follower.latest(h, due) + self._follower.within for _, due in timers]
+        return min(moments, default=None)
+
+    # --------------------------------------------------------------------------------------------- observations
+
+    def secret(self, text: str, moments: Iterable[float] = ()) -> None:
+        """Note a token that must not be quoted, and the moments at which its verdict changes."""
+        self._content.secret(text)
+        self._follower.boundaries.extend(moments)
+
+    def opened(self, client: str, request: Request, at: float, focus: tuple[str, ...] = ()) -> None:
+        """A client sent an upgrade request."""
+
+        def apply(h: Hypothesis, moment: float) -> None:
+            view = h.views[client] = View(status="requested", focus=focus)
+            view.answer = self.machine.open(h.world, request, moment)
+
+        self._each(lambda h: self._follower.consume(h, client, at, apply))
+
+    def answered(self, client: str, answer: Answer, at: float) -> None:
+        """The HTTP answer to a client's request arrived."""
+        leaks = self._content.leaks(client, answer.texts(), at)
+        self._each(lambda h: [self._answered(h, client, answer, at, leaks)])
+
+    def sent(self, client: str, frame: Frame, at: float, focus: tuple[str, ...] = ()) -> None:
+        """A client sent a message."""
+
+        def apply(h: Hypothesis, moment: float) -> None:
+            view = h.views[client]
+            if view.number is None or view.status != "open":
+                return
+            view.focus = focus
+            outputs = self.machine.receive(h.world, view.number, frame, moment)
+            view.last_rules = next((o.rules for o in outputs if o.connection == view.number), view.last_rules)
+            self._follower.owe(h, outputs, at + self._follower.within, focus)
+
+        self._each(lambda h: self._follower.consume(h, client, at, apply))
+
+    def received(self, client: str, text: str, at: float) -> None:
+        """A text message arrived at a client."""
+        read = self._reader.read(text)
+        common = self._content.findings(client, read, text, at)
+        self._each(lambda h: [self._received(h, client, read, at, common)])
+
+    def received_binary(self, client: str, size: int, at: float) -> None:
+        """A binary message arrived at a client; the JSON binding has none."""
+        rules = self.document.envelope.server.rules
+        finding = Finding("message", rules, f"a binary message of {size} bytes came", client, at)
+        self._each(lambda h: [_with(h, [finding])])
+
+    def closed(self, client: str, code: int | None, reason: str, at: float) -> None:
+        """The peer's close frame arrived (code 1005: without a code), or the transport ended without one (None)."""
+        leaks = self._content.leaks(client, [reason], at)
+        self._each(lambda h: [self._closed(_with(h, leaks), client, code, reason, at)])
+
+    def we_closed(self, client: str, at: float) -> None:
+        """A client sent a close frame, which is to be answered with another."""
+
+        def apply(h: Hypothesis) -> list[Hypothesis]:
+            view = h.views[client]
+            if view.status == "open" and view.number is not None:
+                self.machine.ended(h.world, view.number)
+                rules = (self.document.answer_close,) if self.document.answer_close else ()
+                answer = Closing(view.number, 0, None, rules, 0)
+                view.debts = [Debt(answer, ("own", view.number), at + self._follower.within, view.focus)]
+                view.status = "closing"
+            return [h]
+
+        self._each(apply)
+
+    def dropped(self, client: str) -> None:
+        """A client dropped its transport; the peer owes it nothing."""
+
+        def apply(h: Hypothesis) -> list[Hypothesis]:
+            self._end(h, client, "gone")
+            return [h]
+
+        self._each(apply)
+
+    def advance(self, now: float) -> None:
+        """Nothing more was observed until `now`: what was due before is missing."""
+
+        def apply(h: Hypothesis) -> list[Hypothesis]:
+            self._diagnosis.overdue(h, now)
+            return [h]
+
+        self._each(apply)
+
+    # ----------------------------------------------------------------------------------------------- hypotheses
+
+    def _each(self, apply: Callable[[Hypothesis], list[Hypothesis]]) -> None:
+        """Apply an event to every hypothesis; those that do not explain it go, unless none does."""
+        successors = [successor for h in self.hypotheses for successor in apply(h)]
+        clean = [h for h in successors if not h.findings]
+        self.hypotheses = (clean or sorted(successors, key=_badness))[:_MOST]
+
+    def _answered(self, h: Hypothesis, client: str, answer: Answer, at: float, leaks: list[Finding]) -> Hypothesis:
+        view = h.views[client]
+        expected = view.answer
+        assert expected is not None
+        findings = answer_findings(self.document, expected, answer, client, at, view.focus)
+        _with(h, [*leaks, *findings])
+        if not findings:
+            h.covered.update(view.focus, expected.rules, expected.header_rules, self._content.leak_rules)
+        if isinstance(expected, Refusal) or answer.status != 101:
+            view.status = "refused"
+            return h
+        view.number, view.status, view.last_rules = expected.connection, "open", expected.rules
+        for _, due in self._follower.timers(h, view):
+            h.seen[due.cause] = at
+        self._follower.note_state(h, view)
+        self._follower.owe(h, expected.outputs, at + self._follower.within, view.focus)
+        return h
+
+    def _received(self, h: Hypothesis, client: str, read: Read, at: float, common: list[Finding]) -> Hypothesis:
+        view = h.views[client]
+        _with(h, common)
+        h.covered.update(self._content.always_judged)
+        if view.status != "open" or not isinstance(read.body, dict):
+            return h
+        _with(h, self._id_again(view, read.body, client, at))
+        for tried in self._follower.explanations(h, client, at):
+            debt = self._follower.exact(tried.views[client], read.body)
+            if debt is not None:
+                self._follower.pay(tried, tried.views[client], debt, read.body, at)
+                always = self._diagnosis.always(tried, client, read.body, at)
+                return _with(tried, [always] if always else [])
+        if self._follower.free(h, view, read.body):
+            return h
+        return self._diagnosis.message(h, client, read.body, at)
+
+    def _id_again(self, view: View, body: Mapping[str, Any], client: str, at: float) -> list[Finding]:
+        found = []
+        for pointer, entry in self.document.envelope.server.chosen.items():
+            value = pointer_get(body, pointer)
+            if entry.get("unique") != "connection" or not isinstance(value, str):
+                continue
+            if value in view.ids:
+                text = f"{pointer.lstrip('/')} {short(value)} was used before on this connection"
+                found.append(Finding("message", tuple(entry.get("rules", ())), text, client, at))
+            view.ids = view.ids | {value}
+        return found
+
+    def _closed(self, h: Hypothesis, client: str, code: int | None, reason: str, at: float) -> Hypothesis:
+        for tried in self._follower.explanations(h, client, at):
+            if tried.views[client].closing() is not None:
+                self._diagnosis.close(tried, client, code, reason, at)
+                self._end(tried, client, "closed")
+                return tried
+        if h.views[client].status == "open":
+            _with(h, [self._diagnosis.unexpected_close(h, client, code, reason, at)])
+        self._end(h, client, "closed")
+        return h
+
+    def _end(self, h: Hypothesis, client: str, status: str) -> None:
+        view = h.views[client]
+        if view.number is not None:
+            self.machine.ended(h.world, view.number)
+        view.status, view.debts = status, []
+
+
+def _with(h: Hypothesis, findings: Iterable[Finding]) -> Hypothesis:
+    h.findings.extend(findings)
+    return h
+
+
+def _badness(h: Hypothesis) -> tuple[bool, int]:
+    return any(finding.hard for finding in h.findings), len(h.findings)
