@@ -1,0 +1,277 @@
+"""`handfast serve`: the reference server from the command line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from spec.cli import Command
+from spec.exits import Exit, Stop
+
+if TYPE_CHECKING:
+    import ssl
+
+    import trio
+
+    from reference_server.server import Server
+    from spec.model import Document
+    from spec.tokens import Policy, VerifyKey
+
+__all__ = ["SERVE"]
+
+_DEFAULT = "chat"
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("protocol", nargs="?", help=f"a packaged protocol (default: {_DEFAULT})")
+    parser.add_argument("--document", metavar="PATH", help="a document to serve instead of a packaged protocol")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="0 takes a free one (default: %(default)s)")
+    keys = parser.add_argument_group("keys", "What tokens are verified with; at least one.")
+    keys.add_argument("--secret", metavar="env:NAME", help="the shared secret for HS256: env:NAME or file:PATH")
+    keys.add_argument(
+        "--public-key",
+        metavar="ALG=PATH",
+        action="append",
+        default=[],
+        help="a PEM file for RS256 or ES256 (repeatable)",
+    )
+    keys.add_argument("--jwks", metavar="PATH", help="a file with a JSON Web Key Set")
+    keys.add_argument("--issuer", help="the only `iss` accepted")
+    keys.add_argument("--audience", help="what `aud` must be or contain")
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], dest="parameters",
+        help="a parameter of the protocol, such as auth_deadline=2s (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--tls-cert", metavar="PATH", help="the certificate chain (PEM); serves wss")
+    parser.add_argument("--tls-key", metavar="PATH", help="its private key (PEM)")
+    parser.add_argument("--log", choices=("text", "json"), default="text", help="the form of the log on stderr")
+    parser.add_argument(
+        "--metrics-port", type=_port, metavar="PORT",
+        help="serve /healthz and /metrics there (default: beside the protocol)",
+    )  # fmt: skip
+    parser.add_argument("--max-connections", type=_count, default=10_000, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--drain", default="5s", metavar="DURATION", help="how long a shutdown waits for peers (default: %(default)s)"
+    )
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; write 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; write a whole number from 1")
+    return int(text)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from functools import partial
+
+    document = _document(arguments)
+    parameters = _parameters(document, arguments.parameters)
+    policy = _policy(document, parameters, arguments)
+    context = _tls(arguments.tls_cert, arguments.tls_key)
+    drain = _drain(arguments.drain)
+
+    import trio
+
+    from reference_server.logs import BackgroundLines, make_log
+    from reference_server.server import serve
+    from reference_server.settings import Settings
+
+    lines = BackgroundLines(2)
+    start = partial(
+        serve,
+        document,
+        parameters,
+        policy,
+        host=arguments.host,
+        port=arguments.port,
+        ssl_context=context,
+        operations_port=arguments.metrics_port,
+        settings=Settings(max_connections=arguments.max_connections, operations=arguments.metrics_port is None),
+        log=make_log(arguments.log, lines),
+    )
+    _raise_file_limit()
+    try:
+        problem = trio.run(_until_signalled, start, "ws" if context is None else "wss", arguments.host, drain)
+    finally:
+        lines.close()
+    if problem is not None:
+        why = problem.strerror or type(problem).__name__
+        where = f"{arguments.host}:{arguments.port}"
+        raise Stop(Exit.USAGE, f"cannot listen on {where}: {why}", "`--port 0` takes a free port")
+    return Exit.CONFORMANT
+
+
+async def _until_signalled(start: Any, scheme: str, host: str, drain: float) -> OSError | None:
+    """Serve until a signal ends it; gives back what kept the server from listening, if anything."""
+    import signal
+
+    import trio
+
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            try:
+                server = await nursery.start(start)
+            except OSError as problem:
+                return problem
+            name = f"[{host}]" if ":" in host else host
+            print(f"listening on {scheme}://{name}:{server.ports[0]}", flush=True)
+            server.log.info("server.listening", ports=list(server.ports), protocol=server.document.name)
+            nursery.start_soon(_obey, signals, server, drain, nursery.cancel_scope)
+            await server.finished.wait()
+            nursery.cancel_scope.cancel()
+    return None
+
+
+async def _obey(signals: Any, server: Server, drain: float, scope: trio.CancelScope) -> None:
+    """The first signal shuts down in order, the second at once."""
+    import trio
+
+    await anext(signals)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.shutdown, drain)
+        await anext(signals)
+        scope.cancel()
+
+
+# ------------------------------------------------------------------------------------------- from flags to values
+
+
+def _document(arguments: argparse.Namespace) -> Document:
+    from pathlib import Path
+
+    from spec.compiling import compile_source, load
+    from spec.loading import DocumentError, UnknownProtocol, read
+
+    try:
+        if arguments.document is not None:
+            if arguments.protocol is not None:
+                raise Stop(Exit.USAGE, "a protocol and a document cannot both be served", "leave one of them out")
+            return compile_source(read(Path(arguments.document)))
+        return load(arguments.protocol or _DEFAULT)
+    except DocumentError as problem:
+        raise Stop(Exit.USAGE, str(problem)) from None
+    except UnknownProtocol as problem:
+        raise Stop(Exit.USAGE, str(problem), "`handfast list` names the packaged ones") from None
+    except OSError as problem:
+        raise Stop(Exit.USAGE, f"the document `{arguments.document}` cannot be read: {problem.strerror}") from None
+
+
+def _parameters(document: Document, given: list[str]) -> dict[str, Any]:
+    from spec.parameters import ParameterProblem, resolve
+
+    values: dict[str, str] = {}
+    for entry in given:
+        name, equals, value = entry.partition("=")
+        if not equals or not name:
+            raise Stop(Exit.USAGE, f"`--set {entry}` sets nothing", "write `--set NAME=VALUE`")
+        values[name.strip()] = value.strip()
+    try:
+        return resolve(document.parameters, values)
+    except ParameterProblem as problem:
+        raise Stop(Exit.USAGE, str(problem)) from None
+
+
+def _policy(document: Document, parameters: dict[str, Any], arguments: argparse.Namespace) -> Policy:
+    from reference_server.policies import policy_for
+    from spec.tokens import KeyProblem
+
+    try:
+        keys = _keys(arguments)
+    except KeyProblem as problem:
+        raise Stop(Exit.USAGE, str(problem)) from None
+    if not keys:
+        raise Stop(
+            Exit.USAGE,
+            "no key: the server could verify no token",
+            "write `--secret env:NAME` (HS256), `--public-key RS256=PATH`, `--public-key ES256=PATH` or `--jwks PATH`",
+        )
+    return policy_for(document, parameters, keys, issuer=arguments.issuer, audience=arguments.audience)
+
+
+def _keys(arguments: argparse.Namespace) -> list[VerifyKey]:
+    from spec.secrets import read_secret
+    from spec.tokens import hmac_key
+
+    keys = []
+    if arguments.secret is not None:
+        keys.append(hmac_key(read_secret(arguments.secret).reveal()).verifier())
+    keys += [_public_key(entry) for entry in arguments.public_key]
+    if arguments.jwks is not None:
+        keys += _key_set(arguments.jwks)
+    return keys
+
+
+def _public_key(entry: str) -> VerifyKey:
+    from spec.tokens import SigningKey, from_pem
+
+    algorithm, equals, path = entry.partition("=")
+    if not equals:
+        raise Stop(Exit.USAGE, "a public key needs its algorithm", "write `--public-key RS256=PATH` or `ES256=PATH`")
+    key = from_pem(algorithm, _file(path))
+    return key.verifier() if isinstance(key, SigningKey) else key
+
+
+def _key_set(path: str) -> list[VerifyKey]:
+    import json
+
+    from spec.tokens import SigningKey, from_jwks
+
+    try:
+        keys = from_jwks(json.loads(_file(path)))
+    except (ValueError, AttributeError) as problem:
+        raise Stop(Exit.USAGE, f"`{path}` holds no usable key set: {type(problem).__name__}") from None
+    return [key.verifier() if isinstance(key, SigningKey) else key for key in keys]
+
+
+def _file(path: str) -> bytes:
+    from pathlib import Path
+
+    try:
+        return Path(path).read_bytes()
+    except OSError as problem:
+        raise Stop(Exit.USAGE, f"`{path}` cannot be read: {problem.strerror or type(problem).__name__}") from None
+
+
+def _tls(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise Stop(Exit.USAGE, "TLS needs both halves", "write `--tls-cert PATH --tls-key PATH`")
+    import ssl
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key, password="")
+    except (OSError, ssl.SSLError) as problem:
+        reason = problem.strerror or type(problem).__name__
+        raise Stop(Exit.USAGE, f"the certificate or its key cannot be used: {reason}") from None
+    return context
+
+
+def _drain(text: str) -> float:
+    from spec.parameters import parse_value
+
+    try:
+        return float(parse_value("duration", text))
+    except ValueError as problem:
+        raise Stop(Exit.USAGE, f"`--drain`: {problem}") from None
+
+
+def _raise_file_limit() -> None:
+    """Every connection is a file descriptor; take as many as the system grants without asking."""
+    import contextlib
+    import resource
+
+    with contextlib.suppress(OSError, ValueError):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+SERVE = Command("serve", "run the reference server of a protocol", _arguments, _run)

@@ -1,0 +1,177 @@
+"""The engine at work: every event goes through here, and every output leaves through a connection's outbox.
+
+Nothing here waits, but for the one task that wakes when a timer is due.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import trio
+
+from reference_server.clock import Clock
+from reference_server.logs import Log, failure
+from reference_server.metrics import Metrics
+from reference_server.outbox import Outbox
+from reference_server.settings import Settings
+from spec.bindings.json import encode
+from spec.expressions import Chosen, pointer_get, rfc3339
+from spec.machine import Closing, Emission, Engine, Output, Refusal, Request, Upgrade
+from spec.machine.facts import Judge
+from spec.machine.values import Frame
+from spec.machine.world import World
+from spec.model import Document
+
+__all__ = ["Hub"]
+
+
+class Hub:
+    """One engine, its clock, and the outboxes of its connections."""
+
+    def __init__(
+        self,
+        document: Document,
+        parameters: Mapping[str, Any],
+        judge: Judge,
+        *,
+        settings: Settings,
+        clock: Clock,
+        log: Log,
+        metrics: Metrics,
+    ) -> None:
+        self.document = document
+        self.metrics = metrics
+        self.log = log
+        self.stopping = False
+        self._engine = Engine(document, parameters, judge)
+        self._settings = settings
+        self._clock = clock
+        self._outboxes: dict[int, Outbox] = {}
+        self._sleep = trio.CancelScope()
+        self._error_code = _error_code(document)
+        self._empty = trio.Event()
+
+    def __len__(self) -> int:
+        return len(self._outboxes)
+
+    # -------------------------------------------------------------------------------------------------- events
+
+    def preview(self, request: Request) -> Refusal | Upgrade:
+        """How a request would be answered, without a trace of it in the world."""
+        world = World(stopping=self.stopping)
+        return self._engine.machine.open(world, request, self._clock.now())
+
+    def open(self, request: Request) -> Refusal | tuple[Upgrade, Outbox]:
+        """Answer a request; for an upgrade, give the outbox, in which its first messages wait already."""
+        now = self._clock.now()
+        answer = self._engine.open(request, now)
+        if isinstance(answer, Refusal):
+            return answer
+        settings = self._settings
+        outbox = Outbox(settings.outbox_messages, settings.outbox_bytes, settings.close_within)
+        self._outboxes[answer.connection] = outbox
+        self._deliver(answer.outputs, now)
+        self._settle(now)
+        return answer, outbox
+
+    def receive(self, number: int, frame: Frame) -> None:
+        """Handle a message of a connection."""
+        self.metrics.received()
+        now = self._clock.now()
+        self._deliver(self._engine.receive(number, frame, now), now)
+        self._settle(now)
+
+    def ended(self, number: int) -> None:
+        """The peer of a connection has gone, or is to be held for gone."""
+        self._engine.ended(number)
+
+    def forget(self, number: int) -> None:
+        """A connection is over, down to its transport."""
+        self._engine.ended(number)
+        self._outboxes.pop(number, None)
+        if not self._outboxes:
+            self._empty.set()
+
+    def stop(self) -> None:
+        """Shut down: every connection is closed, and every request refused."""
+        self.stopping = True
+        self._deliver(self._engine.stop(), self._clock.now())
+
+    async def empty(self) -> None:
+        """Wait until no connection is left."""
+        while self._outboxes:
+            self._empty = trio.Event()
+            await self._empty.wait()
+
+    # -------------------------------------------------------------------------------------------------- timers
+
+    async def run_timers(self) -> None:
+        """Wake the engine whenever a timer is due, for ever."""
+        while True:
+            due = self._engine.next_deadline()
+            with trio.CancelScope() as self._sleep:
+                self._sleep.deadline = math.inf if due is None else self._clock.deadline(due)
+                await trio.sleep_forever()
+            self._settle(self._clock.now())
+
+    def _settle(self, now: float) -> None:
+        """Let what is due fire behind the outputs just delivered, and have the timers' task wake in time."""
+        try:
+            self._deliver(self._engine.tick(now), now)
+        except Exception as problem:
+            # One connection's timer; the others' must go on.
+            self.log.error("timer.failed", **failure(problem))
+        due = self._engine.next_deadline()
+        if due is not None:
+            self._sleep.deadline = min(self._sleep.deadline, self._clock.deadline(due))
+
+    # ------------------------------------------------------------------------------------------------- outputs
+
+    def _deliver(self, outputs: Iterable[Output], now: float) -> None:
+        for output in outputs:
+            outbox = self._outboxes.get(output.connection)
+            if outbox is None:
+                continue
+            match output:
+                case Emission():
+                    self._emit(output, outbox, now)
+                case Closing():
+                    outbox.close(output.code, output.reason)
+
+    def _emit(self, output: Emission, outbox: Outbox, now: float) -> None:
+        if not outbox.put(encode(_filled(output.body, now))):
+            self._engine.ended(output.connection)
+            self.log.warning("connection.overflowed", connection=output.connection)
+            return
+        self.metrics.sent()
+        if output.message == self.document.error_message:
+            code = str(pointer_get(output.body, self._error_code))
+            self.metrics.error(code)
+            self.log.info("message.refused", connection=output.connection, code=code)
+
+
+def _error_code(document: Document) -> str:
+    """Where an error message has its code."""
+    for name, value in document.error_payload.items():
+        if value == "$error.code":
+            return f"{document.envelope.payload}/{name}"
+    return document.envelope.discriminator
+
+
+def _filled(value: Any, now: float) -> Any:
+    """A body with everything chosen that it leaves to its sender."""
+    match value:
+        case Chosen(kind="id"):
+            return secrets.token_urlsafe(15)
+        case Chosen(kind="time"):
+            return rfc3339(now)
+        case Chosen():
+            return value.sample
+        case dict():
+            return {key: _filled(item, now) for key, item in value.items()}
+        case list():
+            return [_filled(item, now) for item in value]
+    return value

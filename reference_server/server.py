@@ -1,0 +1,252 @@
+"""The server: listeners, one task per TCP connection, and a life that ends in order."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import trio
+
+from reference_server.clock import Clock
+from reference_server.connection import Connection
+from reference_server.http import Answer, BadHead, Head, handshake_fault, json_answer, linger, read_head, send_answer
+from reference_server.hub import Hub
+from reference_server.logs import Log, failure, silent_log
+from reference_server.metrics import Metrics
+from reference_server.policies import judge_by
+from reference_server.settings import Settings
+from spec.expressions import compile_expression
+from spec.machine import Refusal, Request
+from spec.machine.facts import Judge, match_path
+from spec.model import Document
+from spec.tokens import Policy
+
+__all__ = ["Server", "open_server", "serve"]
+
+_SHUTTING_DOWN = json_answer(503, {"code": "SHUTTING_DOWN"})
+_FULL = json_answer(503, {"code": "TOO_MANY_CONNECTIONS"}, {"Retry-After": "5"})
+_NOT_ALLOWED = json_answer(405, {"code": "METHOD_NOT_ALLOWED"}, {"Allow": "GET, HEAD"})
+_NOT_FOUND = json_answer(404, {"code": "NOT_FOUND"})
+_INTERNAL = json_answer(500, {"code": "INTERNAL"})
+_HEALTHY = Answer(200, b"ok\n", "text/plain; charset=utf-8")
+
+# What a peer that goes away, or speaks no TLS, leaves behind.
+_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+class Server:
+    """One document served; made by `open_server` or `serve`."""
+
+    def __init__(
+        self,
+        document: Document,
+        parameters: Mapping[str, Any],
+        judge_token: Judge,
+        *,
+        settings: Settings,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self.document = document
+        self.settings = settings
+        self.log = log
+        self.metrics = Metrics()
+        self.hub = Hub(document, parameters, judge_token, settings=settings, clock=clock, log=log, metrics=self.metrics)
+        self.ports: tuple[int, ...] = ()
+        self.finished = trio.Event()
+        """Set once `shutdown` is through."""
+        self._largest = int(compile_expression(document.largest)({"parameters": parameters}))
+
+    async def shutdown(self, drain: float) -> None:
+        """Close every connection, refuse every request, and wait up to `drain` seconds for the last to go."""
+        self.log.info("server.stopping", connections=len(self.hub))
+        self.hub.stop()
+        with trio.move_on_after(drain):
+            await self.hub.empty()
+        self.log.info("server.stopped", left=len(self.hub))
+        self.finished.set()
+
+    async def serve_stream(self, stream: trio.abc.Stream, address: str | None = None) -> None:
+        """Serve one transport to its end; no failure of it escapes."""
+        await self._guarded(stream, partial(self._serve, stream, _peer(stream) if address is None else address))
+
+    async def serve_operations(self, stream: trio.abc.Stream) -> None:
+        """Serve health and metrics alone on one transport."""
+        await self._guarded(stream, partial(self._serve_operations, stream))
+
+    # --------------------------------------------------------------------------------------------- one transport
+
+    async def _guarded(self, stream: trio.abc.Stream, run: Any) -> None:
+        try:
+            await run()
+        except Exception as problem:
+            if not _is_gone(problem):
+                self.log.error("transport.failed", **failure(problem))
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _serve(self, stream: trio.abc.Stream, address: str) -> None:
+        head = await self._head(stream, address)
+        if head is None:
+            return
+        operation = self._operation(head.request)
+        if operation is not None:
+            await self._answer(stream, head, operation)
+        elif len(self.hub) >= self.settings.max_connections and not self.hub.stopping:
+            await self._refuse(stream, head, _FULL)
+        else:
+            await self._decide(stream, head)
+
+    async def _decide(self, stream: trio.abc.Stream, head: Head) -> None:
+        fault = handshake_fault(head)
+        # The document's table has the first word, but what RFC 6455 refuses must leave no connection behind.
+        try:
+            decided = self.hub.preview(head.request) if fault else self.hub.open(head.request)
+        except Exception as problem:
+            self.log.error("opening.failed", **failure(problem))
+            await self._refuse(stream, head, _INTERNAL)
+            return
+        if isinstance(decided, Refusal):
+            await self._refuse(stream, head, json_answer(decided.status, decided.body, decided.headers))
+        elif isinstance(decided, tuple):
+            upgrade, outbox = decided
+            connection = Connection(self.hub, upgrade, outbox, self.settings, self._largest)
+            [key] = head.request.header("sec-websocket-key")
+            await connection.run(stream, key, head.rest, head.request.address)
+        elif fault:
+            await self._refuse(stream, head, fault)
+
+    async def _serve_operations(self, stream: trio.abc.Stream) -> None:
+        head = await self._head(stream, "")
+        if head is not None:
+            await self._answer(stream, head, self._own(head.request) or _NOT_FOUND)
+
+    async def _head(self, stream: trio.abc.Stream, address: str) -> Head | None:
+        settings = self.settings
+        try:
+            return await read_head(stream, address, settings.head_bytes, settings.head_within)
+        except BadHead as problem:
+            self._refused(problem.answer, address)
+            with trio.move_on_after(settings.answer_within):
+                await send_answer(stream, problem.exchange, problem.answer)
+                await linger(stream, settings.linger)
+            return None
+
+    async def _refuse(self, stream: trio.abc.Stream, head: Head, answer: Answer) -> None:
+        self._refused(answer, head.request.address)
+        await self._answer(stream, head, answer)
+
+    def _refused(self, answer: Answer, address: str) -> None:
+        self.metrics.refused(answer.code)
+        self.log.info("connection.refused", address=address, status=answer.status, code=answer.code)
+
+    async def _answer(self, stream: trio.abc.Stream, head: Head, answer: Answer) -> None:
+        with trio.move_on_after(self.settings.answer_within):
+            await send_answer(stream, head.exchange, answer, head.request.method)
+            await linger(stream, self.settings.linger)
+
+    # ------------------------------------------------------------------------------------------------ operations
+
+    def _operation(self, request: Request) -> Answer | None:
+        """The answer to a request for health or metrics, where these are served here and no path of the document."""
+        if not self.settings.operations or match_path(self.document.path, request.target) is not None:
+            return None
+        return self._own(request)
+
+    def _own(self, request: Request) -> Answer | None:
+        path = request.target.partition("?")[0]
+        if path not in {"/healthz", "/metrics"}:
+            return None
+        if self.hub.stopping:
+            return _SHUTTING_DOWN
+        if request.method not in {"GET", "HEAD"}:
+            return _NOT_ALLOWED
+        return _HEALTHY if path == "/healthz" else Answer(200, self.metrics.text(), Metrics.content_type)
+
+
+def _is_gone(problem: BaseException) -> bool:
+    if isinstance(problem, BaseExceptionGroup):
+        return all(_is_gone(inner) for inner in problem.exceptions)
+    return isinstance(problem, _GONE)
+
+
+def _peer(stream: trio.abc.Stream) -> str:
+    """The IP address of a transport's peer; empty where it has none (any more)."""
+    inner = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    if not isinstance(inner, trio.SocketStream):
+        return ""
+    try:
+        address = ipaddress.ip_address(str(inner.socket.getpeername()[0]).partition("%")[0])
+    except (OSError, ValueError):
+        return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+@asynccontextmanager
+async def open_server(
+    document: Document,
+    parameters: Mapping[str, Any],
+    policy: Policy,
+    *,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+    log: Log | None = None,
+) -> AsyncIterator[Server]:
+    """A server without listeners: give its `serve_stream` transports, of memory if you like.
+
+    Transports still served when the block ends are the caller's to end; the server's timers end with the block.
+    """
+    server = Server(
+        document,
+        parameters,
+        judge_by(document, policy),
+        settings=settings or Settings(),
+        clock=clock or Clock(),
+        log=log or silent_log(),
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.hub.run_timers)
+        yield server
+        nursery.cancel_scope.cancel()
+
+
+async def serve(
+    document: Document,
+    parameters: Mapping[str, Any],
+    policy: Policy,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    ssl_context: ssl.SSLContext | None = None,
+    operations_port: int | None = None,
+    settings: Settings | None = None,
+    log: Log | None = None,
+    task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve a document over TCP until the server's `shutdown` is through, or until cancelled.
+
+    Start it with `nursery.start`: that gives back the server, with its `ports` bound (the protocol's first).
+    """
+    settings = settings or Settings()
+    listeners = await trio.open_tcp_listeners(port, host=host, backlog=settings.backlog)
+    own = [] if operations_port is None else await trio.open_tcp_listeners(operations_port, host=host)
+    async with open_server(document, parameters, policy, settings=settings, log=log) as server:
+        server.ports = tuple(listener.socket.getsockname()[1] for listener in (*listeners, *own))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(trio.serve_listeners, server.serve_stream, _wrapped(listeners, ssl_context))
+            if own:
+                await nursery.start(trio.serve_listeners, server.serve_operations, own)
+            task_status.started(server)
+            await server.finished.wait()
+            nursery.cancel_scope.cancel()
+
+
+def _wrapped(listeners: list[trio.SocketListener], context: ssl.SSLContext | None) -> list[Any]:
+    if context is None:
+        return list(listeners)
+    return [trio.SSLListener(listener, context, https_compatible=True) for listener in listeners]
