@@ -1,0 +1,1 @@
+"""The conformance suite: families describe, the player talks, the tracker judges, reports fold."""

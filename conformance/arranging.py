@@ -1,0 +1,234 @@
+"""From flags and the target file to a target: flags come before the file, the file before the defaults."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import ssl
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from conformance.target import Addresses, Target, loopback
+from conformance.targetfile import read_target_file
+from conformance.tokenbook import TokenBook
+from conformance.wire import Endpoint
+from spec.compiling import load
+from spec.exits import Exit, Stop
+from spec.loading import DocumentError, UnknownProtocol
+from spec.machine.machine import Machine
+from spec.model import Document
+from spec.parameters import ParameterProblem, resolve
+from spec.secrets import read_secret
+from spec.tokens import KeyProblem, SigningKey, from_pem, hmac_key
+from spec.tokens.policy import Policy
+
+__all__ = ["LEVELS", "Arranged", "arrange", "bare_arguments", "document_of", "target_arguments"]
+
+LEVELS = ("smoke", "complete", "deep")
+
+
+@frozen
+class Arranged:
+    """A target, and how it is to be run."""
+
+    target: Target
+    level: str
+    seed: int
+    fail_on: str
+    run: tuple[str, ...]
+    skip: tuple[str, ...]
+
+
+def target_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags that say what a target is and how it is deployed."""
+    parser.add_argument("--protocol", metavar="NAME", help="the protocol, such as chat")
+    parser.add_argument("--document", metavar="PATH", help="a document instead of a packaged protocol")
+    parser.add_argument("--target", metavar="FILE", help="a target file (default: handfast.toml, where there is one)")
+    parser.add_argument("--secret", metavar="env:NAME", help="the HS256 key with which tokens are minted")
+    parser.add_argument("--signing-key", metavar="ALG=env:NAME", help="a private key (PEM) for RS256 or ES256")
+    parser.add_argument("--kid", metavar="NAME", help="the name of the key, where the target's keys have names")
+    parser.add_argument("--token", metavar="env:NAME", help="a valid token, where there is no key to mint with")
+    parser.add_argument("--issuer", metavar="TEXT", help="the issuer that the target demands")
+    parser.add_argument("--audience", metavar="TEXT", help="the audience that the target demands")
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter as deployed (repeatable)"
+    )
+    parser.add_argument("--ca", metavar="FILE", help="the certificate authority of a wss:// target")
+    parser.add_argument("--connections", metavar="N", type=int, help="how many connections may be open at once")
+
+
+_NAMES = ("protocol", "document", "target", "secret", "signing_key", "kid", "token", "issuer", "audience", "ca")
+
+
+def bare_arguments(**given: Any) -> argparse.Namespace:
+    """Flags as if only these had been given."""
+    return argparse.Namespace(**{**dict.fromkeys((*_NAMES, "connections")), "set": [], **given})
+
+
+def document_of(arguments: argparse.Namespace, given: Mapping[str, Any]) -> Document:
+    """Load the document that the flags or the target file name; raises Stop."""
+    name = arguments.document or arguments.protocol or given.get("document") or given.get("protocol")
+    if name is None:
+        raise Stop(Exit.USAGE, "which protocol?", "say it with `--protocol chat`; `handfast list` shows them")
+    try:
+        return load(name)
+    except UnknownProtocol as problem:
+        raise Stop(Exit.USAGE, str(problem)) from None
+    except DocumentError as problem:
+        raise Stop(Exit.USAGE, f"the document has problems:\n{problem}") from None
+
+
+def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
+    """Put a target together; raises Stop for everything that does not fit."""
+    file = _file(arguments)
+    document = document_of(arguments, file["target"])
+    seed = _first(getattr(arguments, "seed", None), file["run"].get("seed"), random.SystemRandom().randrange(10**6))
+    endpoint = _endpoint(url or file["target"].get("url"), arguments.ca or file["target"].get("ca"))
+    given = {**{name: _plain(value) for name, value in file["parameters"].items()}, **_settings(arguments.set)}
+    try:
+        parameters = resolve(document.parameters, given)
+    except ParameterProblem as problem:
+        raise Stop(Exit.USAGE, str(problem)) from None
+    book = _book(arguments, file["tokens"], document, parameters)
+    target = Target(
+        endpoint=endpoint,
+        document=document,
+        parameters=parameters,
+        book=book,
+        machine=Machine(document, parameters, book.judge),
+        addresses=Addresses.for_host(endpoint.host, tuple(file["addresses"].get("pool", ())), seed),
+        tag=f"{random.SystemRandom().randrange(16**4):04x}",
+        epoch=time.time(),
+        connections=_first(
+            arguments.connections, file["target"].get("connections"), 200 if loopback(endpoint.host) else 50
+        ),
+        given=frozenset(given),
+    )
+    run = file["run"]
+    level = _choice("level", _first(getattr(arguments, "level", None), run.get("level"), "complete"), LEVELS)
+    fail_on = _choice(
+        "fail-on", _first(getattr(arguments, "fail_on", None), run.get("fail_on"), "must"), ("must", "should")
+    )
+    chosen = tuple(getattr(arguments, "run", None) or run.get("run", ()))
+    skipped = tuple(getattr(arguments, "skip", None) or run.get("skip", ()))
+    return Arranged(target, level, seed, fail_on, chosen, skipped)
+
+
+def _file(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    if arguments.target is not None:
+        return read_target_file(Path(arguments.target))
+    default = Path("handfast.toml")
+    return (
+        read_target_file(default)
+        if default.exists()
+        else {key: {} for key in ("target", "parameters", "tokens", "addresses", "run")}
+    )
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _choice(name: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise Stop(Exit.USAGE, f"`{name}` is one of {', '.join(known)}, not `{value}`")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, list | bool) else str(value)
+
+
+def _settings(pairs: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise Stop(Exit.USAGE, f"`--set {pair}` has no value", "write `--set name=value`")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _endpoint(url: str | None, authority: str | None) -> Endpoint:
+    if url is None:
+        raise Stop(Exit.USAGE, "which target?", "give its URL: `handfast check wss://…`")
+    context = None
+    if authority is not None:
+        try:
+            context = ssl.create_default_context(cafile=authority)
+        except (OSError, ssl.SSLError) as problem:
+            raise Stop(Exit.USAGE, f"--ca {authority}: {problem}") from None
+    try:
+        return Endpoint.parse(url, context)
+    except ValueError as problem:
+        raise Stop(Exit.USAGE, str(problem)) from None
+
+
+def _book(
+    arguments: argparse.Namespace, tokens: Mapping[str, Any], document: Document, parameters: Mapping[str, Any]
+) -> TokenBook:
+    key = _key(arguments, tokens)
+    policy = None
+    if key is not None:
+        policy = Policy(
+            keys=(key.verifier(),),
+            required=tuple(document.claims["required"]),
+            strings=tuple(document.claims.get("strings", ())),
+            issuer=arguments.issuer or tokens.get("issuer"),
+            audience=arguments.audience or tokens.get("audience"),
+            subject=document.claims.get("subject", "sub"),
+        )
+    return TokenBook(
+        document,
+        key=key,
+        given=_given(arguments, tokens) if key is None else None,
+        policy=policy,
+        leeway=float(parameters.get("leeway", 0.0)),
+        token_bytes=int(parameters.get("token_bytes", 4096)),
+    )
+
+
+def _key(arguments: argparse.Namespace, tokens: Mapping[str, Any]) -> SigningKey | None:
+    secret = arguments.secret or (None if arguments.signing_key or arguments.token else tokens.get("secret"))
+    private = arguments.signing_key or (None if secret or arguments.token else tokens.get("signing_key"))
+    kid = arguments.kid or tokens.get("kid")
+    try:
+        if secret is not None:
+            return hmac_key(read_secret(secret).reveal(), kid)
+        if private is not None:
+            alg, _, reference = private.partition("=")
+            key = from_pem(alg, read_secret(reference).reveal().encode(), kid)
+            if not isinstance(key, SigningKey):
+                raise Stop(Exit.USAGE, "the signing key is a public one; tokens are minted with the private key")
+            return key
+    except KeyProblem as problem:
+        raise Stop(Exit.USAGE, f"the signing key: {problem}") from None
+    return None
+
+
+def _given(arguments: argparse.Namespace, tokens: Mapping[str, Any]) -> str | None:
+    reference = arguments.token or tokens.get("token")
+    if reference is not None:
+        return read_secret(reference).reveal().strip()
+    command = tokens.get("command")
+    return _from_command(command) if command is not None else None
+
+
+def _from_command(command: list[str]) -> str:
+    """The token that a command prints: bare, or as JSON `{"token": …}`."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as problem:
+        raise Stop(Exit.USAGE, f"[tokens] command failed: {type(problem).__name__}") from None
+    printed = done.stdout.strip()
+    try:
+        found = json.loads(printed)
+    except ValueError:
+        return printed
+    return str(found["token"]) if isinstance(found, dict) and "token" in found else printed

@@ -1,0 +1,67 @@
+"""`handfast check`: run the suite against a URL."""
+
+from __future__ import annotations
+
+import argparse
+
+from spec.cli import Command
+
+__all__ = ["CHECK", "run_session"]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    from conformance.arranging import LEVELS, target_arguments
+
+    parser.add_argument(
+        "url", nargs="?", metavar="URL", help="the target's base, ws:// or wss://, with its path prefix"
+    )
+    target_arguments(parser)
+    parser.add_argument("--level", choices=LEVELS, help="how much is tried (default: complete)")
+    parser.add_argument("--run", metavar="GLOB", action="append", help="only these cases (repeatable)")
+    parser.add_argument("--skip", metavar="GLOB", action="append", help="not these cases (repeatable)")
+    parser.add_argument("--fail-on", choices=("must", "should"), help="what fails the run (default: must)")
+    parser.add_argument("--seed", type=int, metavar="N", help="makes what is drawn repeatable")
+    parser.add_argument("--report", metavar="KIND:PATH", action="append", default=[], help="json, jsonl or terminal")
+    parser.add_argument("--failures", metavar="DIR", default="handfast-failures", help="where failures are saved")
+    parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    parser.add_argument("--list", action="store_true", help="list the cases and run none")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from conformance.arranging import arrange
+    from conformance.session import Session, parse_report
+
+    reports = tuple(parse_report(text) for text in arguments.report)
+    if arguments.list:
+        return _list(arguments)
+    arranged = arrange(arguments, arguments.url)
+    return run_session(Session(arranged, reports, Path(arguments.failures), arguments.fail_fast))
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from conformance.arranging import arrange
+    from conformance.plan import Plan
+    from conformance.session import choose
+
+    arranged = arrange(arguments, arguments.url or "ws://127.0.0.1:1")
+    for case in choose(Plan(arranged.target), arranged)[1]:
+        print(f"{case.id}  {' '.join(case.rules[:3])}")
+    return 0
+
+
+def run_session(session: object) -> int:
+    """Run a session with live progress and print its report; gives the exit code."""
+    from conformance.progress import Progress
+    from conformance.session import Session
+
+    assert isinstance(session, Session)
+    with Progress() as progress:
+        session.shown, session.began = progress.shown, progress.began
+        code = session.run()
+        progress.finished(session.stream.events)
+    return code
+
+
+CHECK = Command("check", "runs the suite against a URL", _arguments, _run)

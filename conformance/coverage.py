@@ -1,0 +1,54 @@
+"""Coverage: which rules, states and transitions a run reached, and why it did not reach the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from conformance.plan import Plan
+from conformance.scripts import Case
+from conformance.verdicts import Result
+from spec.model import Rule
+
+__all__ = ["coverage", "why_unapplied"]
+
+
+def why_unapplied(rule: Rule, parameters: Mapping[str, Any]) -> str | None:
+    """Why a rule does not apply to a deployment, or None."""
+    for name, wanted in rule.applies.items():
+        value = parameters.get(name)
+        if wanted == "configured":
+            if not value:
+                return f"`{name}` is not configured"
+        elif str(value) not in wanted:
+            return f"`{name}` is {value}"
+    return None
+
+
+def coverage(plan: Plan, cases: Iterable[Case], results: Mapping[str, Result], *, filtered: bool) -> dict[str, Any]:
+    """Rules by what became of them, and states reached."""
+    played = [result for result in results.values() if result.verdict != "not applicable"]
+    reached = {rule for result in played for rule in (*result.covered, *result.rules, *result.case.rules)}
+    barred = {rule for result in results.values() if result.verdict == "not applicable" for rule in result.case.rules}
+    barred |= {rule for case in cases if case.id not in results for rule in case.rules} if filtered else set()
+    rules: dict[str, dict[str, str]] = {"reached": {}, "unreached": {}, "not applicable": {}, "elsewhere": {}}
+    for rule in plan.document.rules.values():
+        unapplied = why_unapplied(rule, plan.parameters)
+        if rule.observe != "wire":
+            rules["elsewhere"][rule.id] = rule.reason or f"observable in the {rule.observe} only"
+        elif unapplied is not None:
+            rules["not applicable"][rule.id] = unapplied
+        elif rule.id in reached:
+            rules["reached"][rule.id] = ""
+        elif rule.id in plan.untried:
+            rules["not applicable"][rule.id] = plan.untried[rule.id]
+        elif rule.id in barred or plan.book.tier != "mint" or filtered:
+            rules["not applicable"][rule.id] = "filtered" if filtered else "needs tokens that this run had not"
+        else:
+            rules["unreached"][rule.id] = "no case showed it"
+    visited = {state for result in played for state in result.visited}
+    return {
+        "rules": {kind: dict(sorted(found.items())) for kind, found in rules.items()},
+        "states": {"reached": sorted(visited), "all": [state.path for state in plan.document.leaves()]},
+        "families": sorted({result.case.family for result in played}),
+    }

@@ -1,0 +1,252 @@
+"""Finding the way: which steps lead a client into each state, found by running the machine without a wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, field, frozen
+
+from conformance.scripts import Close, Expire, Idle, Open, Raw, Reset, Send, Settle, Step, token
+from conformance.symbols import Symbols
+from spec.machine import Binary, Emission, NotUTF8, Output, Refusal, Text, Upgrade
+from spec.machine.world import CLOSED, World
+from spec.model import Message
+
+if TYPE_CHECKING:
+    from conformance.target import Target
+
+__all__ = ["Explorer", "Rehearsal", "Route"]
+
+
+@frozen
+class Rehearsal:
+    """What a script leads to by the rules.
+
+    `outputs` are those of the last step that sent anything; `states` are the clients' states, `dues` their timers.
+    """
+
+    answer: Refusal | Upgrade | None
+    outputs: tuple[Output, ...]
+    states: Mapping[str, str]
+    dues: Mapping[str, Mapping[str, float]]
+    rules: tuple[str, ...]
+    elapsed: float
+
+
+@frozen
+class Route:
+    """How a client comes into a state: an opening, then messages that carry a token or not."""
+
+    state: str
+    opening: Open
+    sends: tuple[Send, ...] = ()
+    short: bool = False
+    _left: float = field(default=30.0, alias="left")
+
+    def steps(
+        self,
+        client: str,
+        *,
+        room: Any = "a",
+        subject: str | None = None,
+        left: float | None = None,
+        id: Any = None,  # noqa: A002
+        address: str | None = None,
+        label: str | None = None,
+    ) -> tuple[Step, ...]:
+        """The route's steps for a client; the last token on the way lives `left` seconds."""
+        life = left if left is not None else self._left if self.short else None
+        more: dict[str, Any] = {}
+        if life is not None:
+            more["left"] = life
+        if label is not None:
+            more["label"] = label
+        wanted = token("valid", subject or client, **more)
+        opening = evolve(
+            self.opening,
+            client=client,
+            room=room,
+            address=address,
+            headers=_with_token(self.opening.headers, wanted),
+            query=_with_token(self.opening.query, wanted),
+        )
+        steps: list[Step] = [opening, Settle()]
+        for send in self.sends:
+            steps += [evolve(send, client=client, id=id, payload=_with_token(send.payload, wanted)), Settle()]
+        return tuple(steps)
+
+
+def _with_token(value: Any, wanted: Mapping[str, Any]) -> Any:
+    """Replace every token symbol in a value by the one wanted."""
+    if isinstance(value, Mapping):
+        return dict(wanted) if set(value) == {"$token"} else {k: _with_token(v, wanted) for k, v in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_with_token(member, wanted) for member in value)
+    return [_with_token(member, wanted) for member in value] if isinstance(value, list) else value
+
+
+def example(message: Message, **more: Any) -> Any:
+    """The first example of a client's message, its `$token.…` made a symbol."""
+    assert message.client is not None
+    return _symbolic(message.client.examples[0], more)
+
+
+def _symbolic(value: Any, more: Mapping[str, Any]) -> Any:
+    if isinstance(value, str) and value.startswith("$token."):
+        return token(value.removeprefix("$token."), **more)
+    if isinstance(value, Mapping):
+        return {name: _symbolic(member, more) for name, member in value.items()}
+    return [_symbolic(member, more) for member in value] if isinstance(value, list) else value
+
+
+class Explorer:
+    """Rehearses scripts on the machine, and finds a route into every state that can be reached."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.document = target.document
+        self.routes = self._explore()
+
+    def rehearse(self, steps: Iterable[Step]) -> Rehearsal:
+        """Play steps on the machine in a time of its own."""
+        return _Stage(self.target).play(steps)
+
+    def _openings(self) -> list[Open]:
+        """Ways to ask for an upgrade, the plainest of the newest version first."""
+        offers = [(version.subprotocol,) for version in self.document.versions] + [()]
+        facts = self.document.facts.values()
+        places: list[Mapping[str, str]] = next((f.options["places"] for f in facts if f.kind == "credentials"), [])
+        plain = [Open("x", offer=offer) for offer in offers]
+        bearing = [evolve(Open("x", offer=offer), **credential(place, token())) for offer in offers for place in places]
+        return plain + bearing
+
+    def _explore(self) -> dict[str, Route]:
+        routes: dict[str, Route] = {}
+        frontier = []
+        for opening in self._openings():
+            state = self.rehearse([opening]).states.get("x")
+            if state is not None and state not in routes:
+                routes[state] = Route(state, opening)
+                frontier.append(routes[state])
+        while frontier:
+            route = frontier.pop(0)
+            for send, short in self._moves(route):
+                found = Route("", route.opening, (*route.sends, send), short)
+                state = self.rehearse(found.steps("x")).states.get("x", CLOSED)
+                if state != CLOSED and state not in routes:
+                    routes[state] = evolve(found, state=state)
+                    frontier.append(routes[state])
+        return self._by_short_tokens(routes)
+
+    def _moves(self, route: Route) -> Iterable[tuple[Send, bool]]:
+        for message in self.document.messages.values():
+            if message.client is not None and message.client.examples:
+                yield Send("x", message.name, example(message)), route.short
+
+    def _by_short_tokens(self, routes: dict[str, Route]) -> dict[str, Route]:
+        """States that only a token with little life left leads to at once."""
+        for route in tuple(routes.values()):
+            brief = evolve(route, short=True)
+            state = self.rehearse(brief.steps("x")).states.get("x", CLOSED)
+            if state != CLOSED and state not in routes:
+                routes[state] = evolve(brief, state=state)
+        return routes
+
+
+def credential(place: Mapping[str, str], value: Any) -> dict[str, Any]:
+    """The part of an `Open` that puts a credential in a place."""
+    if "header" in place:
+        return {"headers": ((place["header"], {"$join": [f"{place['scheme']} ", value]}),)}
+    return {"query": ((place["query"], value),)}
+
+
+class _Stage:
+    """One rehearsal: a world of its own, a clock that moves only to let timers expire."""
+
+    def __init__(self, target: Target) -> None:
+        self._machine = target.machine
+        self._world = World()
+        self._now = self._epoch = target.epoch
+        self._symbols = Symbols(target, lambda: self._now, 0, lambda minted: None)
+        self._numbers: dict[str, int] = {}
+        self._answer: Refusal | Upgrade | None = None
+        self._outputs: list[Output] = []
+        self._rules: tuple[str, ...] = ()
+
+    def play(self, steps: Iterable[Step]) -> Rehearsal:
+        for step in steps:
+            self._step(step)
+            self._tick(self._now)
+        connections = {name: self._world.connections.get(number) for name, number in self._numbers.items()}
+        return Rehearsal(
+            self._answer,
+            tuple(self._outputs),
+            {name: found.state if found else CLOSED for name, found in connections.items()},
+            {
+                name: {timer: due.at - self._now for (_, timer), due in found.timers.items()} if found else {}
+                for name, found in connections.items()
+            },
+            self._rules,
+            self._now - self._epoch,
+        )
+
+    def _step(self, step: Step) -> None:
+        match step:
+            case Open(client=client):
+                request = self._symbols.request(step, step.address or client)
+                self._answer = answer = self._machine.open(self._world, request, self._now)
+                self._rules = answer.rules + answer.header_rules
+                if isinstance(answer, Upgrade):
+                    self._numbers[client] = answer.connection
+                    self._outputs = list(answer.outputs)
+            case Send(client=client):
+                text = self._symbols.message(step)
+                self._receive(client, Text(text, len(text.encode("utf-8", "surrogatepass"))))
+            case Raw(client=client, text=text, binary=binary, not_utf8=bad):
+                if text is not None:
+                    plain = str(self._symbols.value(text))
+                    self._receive(client, Text(plain, len(plain.encode("utf-8", "surrogatepass"))))
+                else:
+                    size = len(binary or bad or "") // 2
+                    self._receive(client, Binary(size) if binary is not None else NotUTF8(size))
+            case Expire(client=client, timer=timer):
+                self._expire(client, timer)
+            case Close(client=client) | Reset(client=client):
+                if client in self._numbers:
+                    self._machine.ended(self._world, self._numbers[client])
+            case Idle(seconds=seconds):
+                self._tick(self._now + (seconds or 0.0))
+            case _:
+                pass
+
+    def _receive(self, client: str, frame: Text | Binary | NotUTF8) -> None:
+        if client in self._numbers:
+            self._outputs = self._machine.receive(self._world, self._numbers[client], frame, self._now)
+            own = [output.rules for output in self._outputs if output.connection == self._numbers[client]]
+            self._rules = own[0] if own else ()
+            orders = [o.order + o.isolation for o in self._outputs if isinstance(o, Emission)]
+            self._rules += orders[0] if orders else ()
+
+    def _expire(self, client: str, timer: str | None) -> None:
+        connection = self._world.connections.get(self._numbers.get(client, 0))
+        dues = [due.at for (_, name), due in connection.timers.items() if timer in {None, name}] if connection else []
+        if dues:
+            self._tick(max(dues) if timer is None else min(dues))
+
+    def _tick(self, until: float) -> None:
+        while True:
+            due = min(
+                (
+                    (due.at, number, key)
+                    for number, connection in self._world.connections.items()
+                    for key, due in connection.timers.items()
+                    if due.at <= until
+                ),
+                default=None,
+            )
+            if due is None:
+                self._now = max(self._now, until)
+                return
+            self._now = max(self._now, due[0])
+            self._outputs = self._machine.fire(self._world, due[1], *due[2], self._now)

@@ -1,0 +1,88 @@
+"""Limits: the rates that a document declares, at their bound and over it, for one source address and for another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from conformance.exploring import Route
+from conformance.plan import Plan
+from conformance.scripts import Case, Settle, Step
+from spec.expressions import compile_expression
+from spec.parameters import Rate
+
+FAMILY = "limits"
+
+_MOST = 60
+"""A limit of more than this many is not tried: its case would be a load test."""
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    """For each limit and each state that it decides in."""
+    for fact in plan.document.facts.values():
+        if fact.kind != "limit":
+            continue
+        rate: Rate = compile_expression(fact.options["rate"])({"parameters": plan.parameters})
+        for state, route in plan.leaves():
+            for message, _ in plan.secrets():
+                cited = _cited(plan, state, message, fact.name)
+                why = _why_not(plan, rate)
+                if cited and why is not None:
+                    plan.untried.update(dict.fromkeys(cited, why))
+                elif cited:
+                    yield from _reached(plan, route, message, rate, cited)
+
+
+def _why_not(plan: Plan, rate: Rate) -> str | None:
+    if plan.target.addresses is None:
+        return "there is only one source address, and trying its limit would use it up"
+    if rate.count > _MOST:
+        return f"a limit of more than {_MOST} is not tried; it would be a load test"
+    if plan.target.addresses.size < 3:
+        return "the address pool has fewer than three addresses"
+    return None
+
+
+def _cited(plan: Plan, state: str, message: str, fact: str) -> tuple[str, ...]:
+    cases = plan.document.states[state].receive.get(message, ())
+    return tuple(rule for case in cases if fact in case.when for rule in case.rules)
+
+
+def _try(plan: Plan, route: Route, client: str, message: str, address: str, **more: Any) -> tuple[Step, ...]:
+    send = plan.send(client, message, id={"$id": client}, label=client, **more)
+    return (*route.steps(client, address=address), send, Settle())
+
+
+def _reached(plan: Plan, route: Route, message: str, rate: Rate, rules: tuple[str, ...]) -> Iterator[Case]:
+    allowed = [step for n in range(rate.count) for step in _try(plan, route, f"c{n}", message, "one", rules=rules)]
+    over = _try(plan, route, "over", message, "one")
+    name = f"{route.state}/{message}"
+    yield plan.case(FAMILY, f"{name}/over", (*allowed, *over), rules=rules)
+    elsewhere = _try(plan, route, "other", message, "two", rules=rules)
+    yield plan.case(FAMILY, f"{name}/other-address", (*allowed, *over, *elsewhere), rules=rules)
+    forged = _try(plan, route, "forged", message, "one", recipe={"recipe": "wrong-key", "keyless": True})
+    yield plan.case(FAMILY, f"{name}/whatever-the-token", (*allowed, *forged), rules=rules)
+    refused = [
+        step
+        for n in range(rate.count)
+        for step in _try(plan, route, f"f{n}", message, "one", recipe={"recipe": "wrong-key", "keyless": True})
+    ]
+    yield plan.case(FAMILY, f"{name}/refused-tokens-count", (*refused, *over), rules=rules)
+    yield plan.case(
+        FAMILY, f"{name}/again-over", (*allowed, *over, *_try(plan, route, "again", message, "one")), rules=rules
+    )
+    yield from _uncounted(plan, route, message, rate, rules)
+
+
+def _uncounted(plan: Plan, route: Route, message: str, rate: Rate, rules: tuple[str, ...]) -> Iterator[Case]:
+    """What a limit of one state does not count: the same message in another state."""
+    entered = _try(plan, route, "c0", message, "one", rules=rules)
+    again: list[Step] = []
+    for n in range(rate.count + 2):
+        more = plan.send("c0", message, id={"$id": f"more{n}"}, label=f"more{n}", rules=rules)
+        again += [more, Settle()]
+    if plan.rehearse((*entered, *again)).states.get("c0", "closed") == "closed":
+        return
+    rest = [step for n in range(1, rate.count) for step in _try(plan, route, f"c{n}", message, "one", rules=rules)]
+    over = _try(plan, route, "over", message, "one")
+    yield plan.case(FAMILY, f"{route.state}/{message}/uncounted", (*entered, *again, *rest, *over), rules=rules)

@@ -1,0 +1,199 @@
+"""Messages: valid bodies are accepted, others refused as specified, in every state and by every client message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import evolve
+
+from conformance.exploring import Route
+from conformance.families.bodies import invalid_payloads, valid_payloads
+from conformance.plan import Plan
+from conformance.scripts import Case, Raw, Send, Settle, Step
+from spec.expressions import compile_expression
+from spec.model import Message
+
+FAMILY = "messages"
+
+_TIMES = {
+    "offset": "2026-01-01T05:30:00+05:30",
+    "negative-offset": "2025-12-31T16:00:00-08:00",
+    "zero-offset": "2026-01-01T00:00:00+00:00",
+    "lower-case": "2026-01-01t00:00:00z",
+    "no-fraction": "2026-01-01T00:00:00Z",
+    "nanoseconds": "2026-01-01T00:00:00.123456789Z",
+    "long-ago": "1970-01-01T00:00:00Z",
+}
+
+_BAD_TIMES = {
+    "empty": "",
+    "date-only": "2026-01-01",
+    "no-zone": "2026-01-01T00:00:00",
+    "words": "now",
+    "month-13": "2026-13-01T00:00:00Z",
+    "day-30-of-february": "2026-02-30T00:00:00Z",
+    "hour-24": "2026-01-01T24:00:00Z",
+    "number": 1767225600,
+    "null": None,
+}
+
+_MALFORMED = {
+    "empty": "",
+    "space": " ",
+    "brace": "{",
+    "null": "null",
+    "true": "true",
+    "number": "1",
+    "string": '"auth"',
+    "array": "[]",
+    "array-of-object": "[{}]",
+    "no-members": "{}",
+    "words": "hello",
+    "single-quotes": "{'type':'auth'}",
+    "trailing-comma": '{"type":"x",}',
+    "two-objects": "{}{}",
+    "deep": "[" * 5000,
+    "comment": "{} // no",
+}
+
+_UNKNOWN_TYPES = {
+    "unknown": "handfast_unknown",
+    "empty": "",
+    "prototype": "__proto__",
+    "constructor": "constructor",
+    "to-string": "toString",
+    "long": "x" * 300,
+    "space": "auth ",
+    "unicode": "chat_message\u200b",
+}
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    """For each state: valid and invalid bodies, texts that are no message, unknown types, and frames."""
+    whole: set[str] = set()
+    for state, route in plan.leaves():
+        top = state.partition(".")[0]
+        for message in plan.client_messages():
+            yield from _bodies(plan, state, route, message, whole=top not in whole)
+        yield from _texts(plan, state, route, whole=top not in whole)
+        yield from _frames(plan, state, route)
+        whole.add(top)
+
+
+def _watched(plan: Plan, route: Route) -> tuple[Step, ...]:
+    """A client in a state, and where that is a room's, another member who would notice what reaches the room."""
+    watcher = route.steps("ben") if any(state == route.state for state, _ in plan.broadcasts()) else ()
+    return (*route.steps("ana"), *watcher)
+
+
+def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bool) -> Iterator[Case]:
+    assert message.client is not None
+    where = f"{message.name}/{state}"
+    unknown = message.client.unknown_rules + plan.document.envelope.client.unknown_rules
+    plain = plan.send("ana", message.name, label="tried")
+    accepted: dict[str, Send] = {
+        "unknown-members": evolve(
+            plain,
+            change={"/handfast": {"a": [1]}, "/metadata": None},
+            payload={**plain.payload, "handfast": True, "user_id": "somebody-else", "in_reply_to": "x"},
+            rules=tuple(dict.fromkeys(unknown)),
+        ),
+        "id-shortest": evolve(plain, id="x"),
+        "id-longest": evolve(plain, id="i" * 128),
+        "id-unicode": evolve(plain, id="\U0001f35c" * 128),
+    }
+    times = plan.document.envelope.client_times[1]
+    if whole:
+        for name, text in _TIMES.items():
+            accepted[f"time-{name}"] = evolve(plain, change={"/timestamp": text}, rules=times)
+        for name, payload in valid_payloads(message.client, plain.payload).items():
+            accepted[f"payload-{name}"] = evolve(plain, payload=payload)
+    for name, send in accepted.items():
+        steps = plan.probed((*route.steps("ana"), send, Settle()), "ana")
+        yield plan.case(FAMILY, f"{where}/valid/{name}", steps, rules=plan.rehearse(steps[:-2] or steps).rules)
+    for name, send in _refused(plain, message, whole=whole).items():
+        steps = plan.probed((*_watched(plan, route), send, Settle()), "ana")
+        yield plan.case(FAMILY, f"{where}/invalid/{name}", steps, rules=_rules(plan, route, send))
+
+
+def _rules(plan: Plan, route: Route, send: Step) -> tuple[str, ...]:
+    return plan.rehearse([*route.steps("ana"), send]).rules
+
+
+def _refused(plain: Send, message: Message, *, whole: bool) -> dict[str, Send]:
+    assert message.client is not None
+    found = {
+        f"payload-{name}": evolve(plain, payload=payload)
+        for name, payload in invalid_payloads(message.client, plain.payload).items()
+    }
+    found["id-missing"] = evolve(plain, drop=("/id",))
+    found["payload-missing"] = evolve(plain, drop=("/payload",))
+    if not whole:
+        return found
+    found |= {
+        "type-missing": evolve(plain, drop=("/type",)),
+        "type-number": evolve(plain, change={"/type": 7}),
+        "type-null": evolve(plain, change={"/type": None}),
+        "id-empty": evolve(plain, id=""),
+        "id-too-long": evolve(plain, id="i" * 129),
+        "id-number": evolve(plain, id=7),
+        "id-null": evolve(plain, change={"/id": None}),
+        "timestamp-missing": evolve(plain, drop=("/timestamp",)),
+        "payload-null": evolve(plain, change={"/payload": None}),
+        "payload-array": evolve(plain, change={"/payload": [1]}),
+        "payload-string": evolve(plain, change={"/payload": "{}"}),
+    }
+    return found | {f"time-{name}": evolve(plain, change={"/timestamp": text}) for name, text in _BAD_TIMES.items()}
+
+
+def _texts(plan: Plan, state: str, route: Route, *, whole: bool) -> Iterator[Case]:
+    malformed = _MALFORMED if whole else _some(_MALFORMED, "brace", "no-members", "array")
+    for name, text in malformed.items():
+        send = Raw("ana", text=text)
+        steps = plan.probed((*_watched(plan, route), send, Settle()), "ana")
+        yield plan.case(FAMILY, f"text/{state}/{name}", steps, rules=_rules(plan, route, send))
+    readable = Raw("ana", text='{"id":"handfast-readable"}')
+    steps = plan.probed((*_watched(plan, route), readable, Settle()), "ana")
+    yield plan.case(FAMILY, f"text/{state}/only-an-id", steps, rules=_rules(plan, route, readable))
+    types = _UNKNOWN_TYPES if whole else _some(_UNKNOWN_TYPES, "unknown", "prototype")
+    unknown: dict[str, Send] = {name: Send("ana", kind, {}) for name, kind in types.items()}
+    for message in plan.server_only():
+        assert message.server is not None
+        payload = message.server.examples[0] if message.server.examples else {}
+        unknown[f"server-only-{message.name}"] = Send("ana", message.name, payload)
+    for message in plan.client_messages() if whole else ():
+        unknown[f"capitals-{message.name}"] = Send("ana", message.name.upper(), {})
+    for name, stranger in unknown.items():
+        steps = plan.probed((*_watched(plan, route), stranger, Settle()), "ana")
+        yield plan.case(FAMILY, f"type/{state}/{name}", steps, rules=_rules(plan, route, stranger))
+
+
+def _some(table: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: table[name] for name in names}
+
+
+def _frames(plan: Plan, state: str, route: Route) -> Iterator[Case]:
+    largest = int(compile_expression(plan.document.largest)({"parameters": plan.parameters}))
+    frames: dict[str, Step] = {
+        "binary-empty": Raw("ana", binary=""),
+        "binary-json": Raw("ana", binary=b'{"type":"auth"}'.hex()),
+        "not-utf8-lone-continuation": Raw("ana", not_utf8="c328"),
+        "not-utf8-surrogate": Raw("ana", not_utf8="eda080"),
+        "not-utf8-cut-off": Raw("ana", not_utf8=b'{"a":"\xe2\x82'.hex()),
+        "not-utf8-inside": Raw("ana", not_utf8=b'{"type":"\xff","id":"x"}'.hex()),
+    }
+    message = plan.client_messages()[-1].name
+    frames["oversize-by-one"] = plan.send("ana", message, pad_to=largest + 1)
+    frames["oversize-in-fragments"] = plan.send("ana", message, pad_to=largest + 1, fragments=4)
+    for name, step in frames.items():
+        yield plan.case(FAMILY, f"frame/{state}/{name}", (*_watched(plan, route), step, Settle()))
+    probe = plan.probe(route.steps("ana"), "ana")
+    if probe and isinstance(probe[0], Send):
+        limits = tuple(rule for cases in [plan.document.receive.get("oversize", ())] for c in cases for rule in c.rules)
+        for name, padded in {
+            "largest": evolve(probe[0], pad_to=largest, rules=limits),
+            "largest-in-fragments": evolve(probe[0], pad_to=largest, fragments=3, rules=limits),
+            "in-fragments": evolve(probe[0], fragments=5),
+        }.items():
+            yield plan.case(FAMILY, f"frame/{state}/{name}", (*route.steps("ana"), padded, Settle()), rules=limits)

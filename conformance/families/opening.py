@@ -1,0 +1,163 @@
+"""Opening: paths, upgrades, origins, offers and credentials, and which of them decides where several could."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from attrs import evolve
+
+from conformance.exploring import credential
+from conformance.plan import Plan
+from conformance.scripts import Case, Open, Settle, token
+
+FAMILY = "opening"
+
+_OTHER = "handfast.unknown"
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    """Every class of every part of a request, and the combinations that show the order of refusals."""
+    yield from _combinations(plan)
+    yield from _paths(plan)
+    yield from _origins(plan)
+    yield from _spellings(plan)
+
+
+def offers(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Offers of subprotocols, one for each class and each order in which a class can be written."""
+    names = tuple(version.subprotocol for version in plan.document.versions)
+    found: dict[str, tuple[str, ...]] = {"none": (), "unknown": (_OTHER,)}
+    for name in names:
+        found[name] = (name,)
+        found[f"unknown+{name}"] = (_OTHER, name)
+        found[f"{name}-in-capitals"] = (name.upper(),)
+    if len(names) > 1:
+        found["+".join(names)] = names
+        found["+".join(reversed(names))] = tuple(reversed(names))
+    return found
+
+
+def credentials(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Ways to bring, or not to bring, a credential."""
+    found: dict[str, dict[str, Any]] = {"none": {}}
+    places = [p for fact in plan.document.facts.values() if fact.kind == "credentials" for p in fact.options["places"]]
+    for place in places:
+        kind = "header" if "header" in place else "query"
+        found[f"{kind}-valid"] = credential(place, token())
+        found[f"{kind}-expired"] = credential(place, token("expired"))
+        found[f"{kind}-forged"] = credential(place, token("wrong-key", keyless=True))
+        found[f"{kind}-empty"] = credential(place, "")
+        if "header" in place:
+            found["header-lower-case"] = {"headers": ((place["header"].lower(), _bearer(place, str.lower)),)}
+            found["header-upper-case"] = {"headers": ((place["header"].upper(), _bearer(place, str.upper)),)}
+            found["header-other-scheme"] = {"headers": ((place["header"], "Basic aGFuZDpmYXN0"),)}
+            found["header-no-space"] = {"headers": ((place["header"], place["scheme"]),)}
+    return {**found, **_several(places)}
+
+
+def _bearer(place: Mapping[str, str], spell: Any) -> dict[str, Any]:
+    return {"$join": [f"{spell(place['scheme'])} ", token()]}
+
+
+def _several(places: list[Mapping[str, str]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for first, second in product(places, repeat=2):
+        if places.index(first) > places.index(second):
+            continue
+        one, two = credential(first, token()), credential(second, token("valid", "ben"))
+        merged = {key: (*one.get(key, ()), *two.get(key, ())) for key in {*one, *two}}
+        kinds = ["header" if "header" in place else "query" for place in (first, second)]
+        found[f"several-{kinds[0]}-{kinds[1]}"] = merged
+    return found
+
+
+def _combinations(plan: Plan) -> Iterator[Case]:
+    for (offer, names), (how, parts) in product(offers(plan).items(), credentials(plan).items()):
+        if offer.endswith("-in-capitals") and how != "none":
+            continue
+        steps = plan.probed((Open("ana", offer=names, **parts), Settle()), "ana")
+        yield plan.case(FAMILY, f"offer/{offer}/credential/{how}", steps, rules=plan.rehearse(steps[:1]).rules)
+
+
+def _paths(plan: Plan) -> Iterator[Case]:
+    plain = plan.opens(next(iter(plan.routes.values())))
+    for index, path in enumerate(plan.document.other_paths):
+        joined: Any = {"$join": [{"$room": "a"} if part.startswith("{") else part for part in _split(path)]}
+        yield plan.case(FAMILY, f"path/other/{index + 1}", (evolve(plain, path=joined), Settle()))
+        if index == 0:
+            bare = evolve(plain, path=joined, websocket=False)
+            yield plan.case(FAMILY, "path/other/without-upgrade", (bare, Settle()))
+            unserved = evolve(plain, path=joined, offer=(_OTHER,), headers=(("Origin", "https://evil.example"),))
+            yield plan.case(FAMILY, "path/other/before-origin-and-version", (unserved, Settle()))
+    yield plan.case(FAMILY, "upgrade/none", (evolve(plain, websocket=False), Settle()))
+    unserved = evolve(plain, websocket=False, offer=(_OTHER,), headers=(("Origin", "https://evil.example"),))
+    yield plan.case(FAMILY, "upgrade/none/before-origin-and-version", (unserved, Settle()))
+
+
+def _split(path: str) -> list[str]:
+    before, brace, rest = path.partition("{")
+    if not brace:
+        return [path]
+    name, _, after = rest.partition("}")
+    return [before, f"{{{name}}}", after]
+
+
+def _origins(plan: Plan) -> Iterator[Case]:
+    plain = plan.opens(next(iter(plan.routes.values())))
+    allowed = tuple(plan.parameters.get("origins", ()))
+    if not allowed:
+        steps = (evolve(plain, headers=(*plain.headers, ("Origin", "https://anywhere.example"))), Settle())
+        yield plan.case(FAMILY, "origin/any", plan.probed(steps, "ana"))
+        return
+    cited = tuple(r for row in plan.document.opening if "origin" in row.when for r in row.rules)
+    yield plan.case(FAMILY, "origin/none", plan.probed((plain, Settle()), "ana"), rules=cited)
+    for index, origin in enumerate(allowed):
+        steps = (evolve(plain, headers=(*plain.headers, ("Origin", origin))), Settle())
+        yield plan.case(FAMILY, f"origin/allowed/{index + 1}", plan.probed(steps, "ana"), rules=cited)
+    for name, origin in _look_alikes(allowed).items():
+        headers = (*plain.headers, ("Origin", origin))
+        yield plan.case(FAMILY, f"origin/forbidden/{name}", (evolve(plain, headers=headers), Settle()))
+    unserved = evolve(plain, offer=(_OTHER,), headers=(("Origin", "https://evil.example"),))
+    yield plan.case(FAMILY, "origin/forbidden/before-version", (unserved, Settle()))
+
+
+def _look_alikes(allowed: tuple[str, ...]) -> dict[str, str]:
+    """Origins that a careless comparison lets in (RFC 6454 section 4: scheme, host and port are compared whole)."""
+    scheme, _, host = allowed[0].partition("://")
+    found = {
+        "other": "https://evil.example",
+        "null": "null",
+        "suffix": f"{allowed[0]}.evil.example",
+        "prefix": f"{scheme}://evil{host}",
+        "subdomain": f"{scheme}://evil.{host}",
+        "port": f"{allowed[0]}:4443",
+        "scheme": f"{'http' if scheme == 'https' else 'https'}://{host}",
+        "path": f"{allowed[0]}/",
+    }
+    return {name: origin for name, origin in found.items() if origin not in allowed}
+
+
+def _spellings(plan: Plan) -> Iterator[Case]:
+    """A path's parameter is percent-decoded and keeps its case: two spellings of one name are one room."""
+    spoken = plan.broadcasts()
+    if not spoken or "{" not in plan.document.path:
+        return
+    state, message = spoken[0]
+    route = plan.routes[state]
+    before = plan.document.path.partition("{")[0]
+    spelled: dict[str, tuple[Any, Any]] = {
+        "encoded-letter": ({"$join": [{"$room": "s"}, "x"]}, {"$join": [before, {"$room": "s"}, "%78"]}),
+        "encoded-slash": ({"$join": [{"$room": "s"}, "/x"]}, {"$join": [before, {"$room": "s"}, "%2fx"]}),
+        "space": ({"$join": [{"$room": "s"}, " x"]}, {"$join": [before, {"$room": "s"}, "%20x"]}),
+        "umlaut": ({"$join": [{"$room": "s"}, "ü"]}, {"$join": [before, {"$room": "s"}, "%C3%BC"]}),
+        "percent": ({"$join": [{"$room": "s"}, "%41"]}, {"$join": [before, {"$room": "s"}, "%2541"]}),
+        "plus": ({"$join": [{"$room": "s"}, "+x"]}, {"$join": [before, {"$room": "s"}, "%2Bx"]}),
+        "dots": ({"$join": [{"$room": "s"}, "..x"]}, {"$join": [before, {"$room": "s"}, "..x"]}),
+    }
+    isolation = tuple(r for i in plan.document.invariants if i.kind == "always" for r in i.rules)
+    for name, (room, path) in spelled.items():
+        other = [evolve(step, path=path) if isinstance(step, Open) else step for step in route.steps("ben", room=room)]
+        steps = (*route.steps("ana", room=room), *other, plan.send("ana", message), Settle())
+        yield plan.case(FAMILY, f"path/spelling/{name}", steps, rules=isolation)

@@ -1,0 +1,55 @@
+"""Scenarios: the document's own examples, played as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from conformance.exploring import credential
+from conformance.plan import Plan
+from conformance.scripts import Case, Open, Settle, Step, token
+from spec.parameters import parse_value
+
+FAMILY = "scenarios"
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    """Every scenario that this deployment's parameters let happen."""
+    for name, scenario in plan.document.scenarios.items():
+        applies = scenario.get("applies", {})
+        if any(str(plan.parameters.get(key)) not in wanted for key, wanted in applies.items()):
+            continue
+        steps: list[Step] = []
+        for entry in scenario["steps"]:
+            steps += list(_step(plan, entry))
+        yield plan.case(FAMILY, name.replace("_", "-"), steps, text=scenario.get("text", ""))
+
+
+def _step(plan: Plan, entry: Mapping[str, Any]) -> Iterator[Step]:
+    client = entry["client"]
+    if "open" in entry:
+        opening = entry["open"]
+        parts: dict[str, Any] = {}
+        for place in _places(plan):
+            kind = "header" if "header" in place else "query"
+            if kind in opening.get("credential", {}):
+                parts = credential(place, token("valid", client))
+        yield Open(client, offer=tuple(opening.get("offer", ())), **parts)
+        yield Settle()
+    elif "send" in entry:
+        words: dict[str, Any] = {}
+        if "left" in entry:
+            words["left"] = parse_value("duration", entry["left"])
+        if entry.get("token") == "invalid":
+            words["recipe"] = {"recipe": "wrong-key", "keyless": True}
+        send = plan.send(client, entry["send"], label=str(id(entry)) if "token" in entry else "", **words)
+        if "payload" in entry:
+            from attrs import evolve
+
+            send = evolve(send, payload=entry["payload"])
+        yield send
+        yield Settle()
+
+
+def _places(plan: Plan) -> list[Mapping[str, str]]:
+    return [p for fact in plan.document.facts.values() if fact.kind == "credentials" for p in fact.options["places"]]

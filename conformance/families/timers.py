@@ -1,0 +1,128 @@
+"""Timers: each fires neither early nor late, whatever a client does meanwhile, and follows what restarts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from conformance.exploring import Route
+from conformance.plan import Plan
+from conformance.scripts import Case, Expire, Fragment, Idle, Ping, Send, Settle, Step
+
+FAMILY = "timers"
+
+_SOON = 1.2
+"""The life, in seconds, that a token is given where a timer is to be seen: it must outlast the steps before it."""
+
+
+_LONGEST = 4.0
+"""No case waits longer than this, in seconds, for a timer that a token could bring nearer."""
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    """Every timer of every state: in silence, under pings and fragments, under talk, restarted, and stopped."""
+    for state, route in plan.leaves():
+        for timer, left in _timers(plan, state, route).items():
+            yield from _fires(plan, state, route, timer, left)
+        yield from _follows(plan, state, route)
+        yield from _stopped(plan, state, route)
+
+
+def _timers(plan: Plan, state: str, route: Route) -> dict[str, float | None]:
+    """The timers of a state, each with the life of the token that brings it near, None where a token moves nothing."""
+    found: dict[str, float | None] = {}
+    for path in plan.document.states[state].chain:
+        for timer in plan.document.states[path].timers:
+            if timer.at is None:
+                found[timer.name] = None
+                continue
+            far = plan.rehearse(route.steps("ana", left=500000.0)).dues.get("ana", {}).get(timer.name)
+            if far is not None:
+                found[timer.name] = max(0.2, 500000.0 - far + _SOON)
+            elif timer.name in plan.rehearse(route.steps("ana")).dues.get("ana", {}):
+                found[timer.name] = _SOON
+    return found
+
+
+def _near(route: Route, left: float | None) -> tuple[Step, ...]:
+    return route.steps("ana", left=left, subject="ana")
+
+
+def _rules(plan: Plan, state: str, timer: str) -> tuple[str, ...]:
+    return next(
+        found.rules
+        for path in plan.document.states[state].chain
+        for found in plan.document.states[path].timers
+        if found.name == timer
+    )
+
+
+def _fires(plan: Plan, state: str, route: Route, timer: str, left: float | None) -> Iterator[Case]:
+    rules = _rules(plan, state, timer)
+    here = _near(route, left)
+    duration = plan.rehearse(here).dues.get("ana", {}).get(timer, _SOON)
+    beat = max(0.05, duration / 5)
+    pings = tuple(step for _ in range(4) for step in (Ping("ana", "handfast"), Idle(beat)))
+    # Unfinished fragments are of a message that would be refused if it were ever finished.
+    pieces = tuple(step for n in range(4) for step in (Fragment("ana", '{"', first=n == 0), Idle(beat)))
+    variants: dict[str, tuple[Step, ...]] = {"silent": (), "pings": pings, "unfinished-fragments": pieces}
+    word = plan.probe(here, "ana")
+    if word and isinstance(word[0], Send) and word[0].message not in {name for name, _ in plan.secrets()}:
+        variants["talking"] = tuple(step for _ in range(4) for step in (word[0], Settle(), Idle(beat)))
+    for name, meanwhile in variants.items():
+        steps = (*here, *meanwhile, Expire("ana", timer))
+        # Behind an unfinished message no other can be sent (RFC 6455 section 5.4).
+        script = steps if any(isinstance(step, Fragment) for step in meanwhile) else plan.probed(steps, "ana")
+        yield plan.case(FAMILY, f"{state}/{timer}/{name}", script, rules=rules)
+    if left is not None:
+        both = (*here, Expire("ana"))
+        if plan.rehearse(both).elapsed < _LONGEST:
+            yield plan.case(FAMILY, f"{state}/{timer}/to-the-end", both, rules=rules)
+        exact = tuple(_fractional(step) for step in here)
+        yield plan.case(FAMILY, f"{state}/{timer}/fraction", (*exact, Expire("ana", timer)), rules=rules)
+
+
+def _fractional(step: Step) -> Step:
+    """The same step with a token whose `exp` has a fraction (RFC 7519 section 2, NumericDate)."""
+    if isinstance(step, Send) and isinstance(step.payload, dict):
+        payload = {k: _with_fraction(v) for k, v in step.payload.items()}
+        return evolve(step, payload=payload)
+    return step
+
+
+def _with_fraction(value: object) -> object:
+    if isinstance(value, dict) and "$token" in value:
+        return {"$token": {**value["$token"], "fraction": True}}
+    return value
+
+
+def _follows(plan: Plan, state: str, route: Route) -> Iterator[Case]:
+    """A message that restarts a state moves its timers, to a later moment and to a sooner one."""
+    for message, _ in plan.secrets():
+        lives = {"sooner": (600.0, _SOON), "later": (_SOON, 2 * _SOON + 0.4)}
+        for name, (first, second) in lives.items():
+            here = route.steps("ana", left=first, subject="ana", id={"$id": "first"})
+            before = plan.rehearse(here).dues.get("ana", {})
+            renew = plan.send("ana", message, left=second, label="renewed", id={"$id": "second"})
+            after = plan.rehearse((*here, renew)).dues.get("ana", {})
+            moved = [timer for timer in after if timer in before and after[timer] != before[timer]]
+            if not moved:
+                continue
+            steps = (*here, renew, Settle(), Expire("ana"))
+            yield plan.case(FAMILY, f"{state}/{message}/{name}", steps, rules=plan.rehearse((*here, renew)).rules)
+
+
+def _stopped(plan: Plan, state: str, route: Route) -> Iterator[Case]:
+    """A timer of a state that was left does not fire."""
+    dues = plan.rehearse(route.steps("ana")).dues.get("ana", {})
+    for timer in plan.document.states[state].timers:
+        if timer.at is not None or timer.name not in dues:
+            continue
+        for message, _ in plan.secrets():
+            steps = (*route.steps("ana"), plan.send("ana", message, label="tried"), Settle())
+            if timer.name in plan.rehearse(steps).dues.get("ana", {timer.name: 0}):
+                continue
+            late = plan.parameters["timer_late"].of(dues[timer.name])
+            waited = (*steps, Idle(dues[timer.name] + min(late, 1.0)))
+            yield plan.case(FAMILY, f"{state}/{timer.name}/stopped", plan.probed(waited, "ana"), rules=timer.rules)

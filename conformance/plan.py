@@ -1,0 +1,149 @@
+"""The plan: what families build cases from, for one protocol and one deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import asdict, evolve
+
+from conformance.exploring import Explorer, Rehearsal, Route, example
+from conformance.scripts import Case, Open, Send, Settle, Step
+from spec.machine import Emission
+from spec.machine.world import CLOSED
+from spec.model import Document, Message
+
+if TYPE_CHECKING:
+    from conformance.target import Target
+    from conformance.tokenbook import TokenBook
+
+__all__ = ["Plan", "Secret"]
+
+Secret = tuple[str, str]
+"""A client message that carries a token, and the JSON Pointer into its payload."""
+
+
+class Plan:
+    """The document and the deployment, with routes into the states and the small words of scripts."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.document: Document = target.document
+        self.parameters = target.parameters
+        self.book: TokenBook = target.book
+        self.explorer = Explorer(target)
+        self.routes = self.explorer.routes
+        self.untried: dict[str, str] = {}
+        self._probes = {state: self._find_probe(route) for state, route in self.routes.items()}
+
+    # --------------------------------------------------------------------------------------------------- cases
+
+    def case(
+        self,
+        family: str,
+        name: str,
+        steps: Iterable[Step],
+        *,
+        rules: tuple[str, ...] = (),
+        text: str = "",
+        level: str = "must",
+        alone: bool = False,
+    ) -> Case:
+        """A case; its rules are those given, those its steps are there for, and those of its last exchange."""
+        script = tuple(steps)
+        rehearsal = self.explorer.rehearse(script)
+        focus = tuple(rule for step in script for rule in getattr(step, "rules", ()))
+        every = tuple(dict.fromkeys((*rules, *focus, *rehearsal.rules)))
+        return Case(f"{family}/{name}", family, every, script, text, level, rehearsal.elapsed, alone)
+
+    # -------------------------------------------------------------------------------------------------- states
+
+    def leaves(self) -> Iterator[tuple[str, Route]]:
+        """Every state that can be reached, by the order in which clients come to them."""
+        yield from self.routes.items()
+
+    def message(self, name: str) -> Message:
+        return self.document.messages[name]
+
+    def client_messages(self) -> list[Message]:
+        """The messages that clients send."""
+        return [message for message in self.document.messages.values() if message.client is not None]
+
+    def server_only(self) -> list[Message]:
+        """The messages that only servers send."""
+        return [message for message in self.document.messages.values() if message.client is None]
+
+    def secrets(self) -> list[Secret]:
+        """The client messages that carry tokens."""
+        return [(m.name, pointer) for m in self.client_messages() if m.client for pointer in m.client.secret]
+
+    def send(self, client: str, message: str, **more: Any) -> Send:
+        """A valid message, made of the first example; `token` words go into its token."""
+        kinds = ("left", "label", "subject", "recipe")
+        words: dict[str, Any] = {str(key): more.pop(key) for key in kinds if key in more}
+        payload = example(self.message(message), **{"subject": client, **_but(words, "recipe")})
+        if "recipe" in words:
+            payload = _with_recipe(payload, words["recipe"])
+        return Send(client, message, payload, **more)
+
+    def opens(self, route: Route, **more: Any) -> Open:
+        """The opening of a route, for one client."""
+        first = route.steps("ana")[0]
+        assert isinstance(first, Open)
+        return evolve(first, **more)
+
+    def broadcasts(self) -> list[tuple[str, str]]:
+        """Every (state, client message) by which a member of a room speaks to it."""
+        found = []
+        for state, route in self.routes.items():
+            for message in self.client_messages():
+                outputs = self.explorer.rehearse([*route.steps("ana"), self.send("ana", message.name)]).outputs
+                if any(isinstance(o, Emission) and o.broadcast for o in outputs):
+                    found.append((state, message.name))
+        return found
+
+    # -------------------------------------------------------------------------------------------------- probes
+
+    def _find_probe(self, route: Route) -> str | None:
+        """A message that is accepted in a state: one that carries no token before one that does."""
+        secret = {name for name, _ in self.secrets()}
+        for message in sorted(self.client_messages(), key=lambda message: message.name in secret):
+            rehearsal = self.explorer.rehearse([*route.steps("ana"), self.send("ana", message.name)])
+            refused = any(
+                isinstance(o, Emission) and o.message == self.document.error_message for o in rehearsal.outputs
+            )
+            if rehearsal.states.get("ana", CLOSED) != CLOSED and rehearsal.outputs and not refused:
+                return message.name
+        return None
+
+    def probe(self, steps: Iterable[Step], client: str, rules: tuple[str, ...] = ()) -> tuple[Step, ...]:
+        """Steps that show that a client's connection still works after others, empty where it does not live."""
+        state = self.explorer.rehearse(steps).states.get(client, CLOSED)
+        message = self._probes.get(state)
+        if message is None:
+            return ()
+        return (self.send(client, message, rules=rules, label="probe"), Settle())
+
+    def probed(self, steps: Iterable[Step], client: str, rules: tuple[str, ...] = ()) -> tuple[Step, ...]:
+        """The steps, and behind them those of `probe`."""
+        script = tuple(steps)
+        return (*script, *self.probe(script, client, rules))
+
+    def rehearse(self, steps: Iterable[Step]) -> Rehearsal:
+        """What steps lead to by the rules."""
+        return self.explorer.rehearse(steps)
+
+
+def _but(words: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in words.items() if key != name}
+
+
+def _with_recipe(value: Any, recipe: Mapping[str, Any]) -> Any:
+    if isinstance(value, Mapping):
+        if "$token" in value:
+            return {"$token": {**value["$token"], **recipe}}
+        return {name: _with_recipe(member, recipe) for name, member in value.items()}
+    return value
+
+
+_ = asdict

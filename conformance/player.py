@@ -1,0 +1,294 @@
+"""The player: plays one case's script over real connections, and lets the tracker judge what happens."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from attrs import define, field, frozen
+
+from conformance import scripts
+from conformance.symbols import UPGRADE, Symbols
+from conformance.target import Target
+from conformance.tokenbook import Minted, Unavailable
+from conformance.wire import BINARY, PING, TEXT, NotWebSocket, Unreachable, Wire
+from spec.machine import Binary, NotUTF8, Text
+from spec.tracker import Finding, Tracker
+
+__all__ = ["Entry", "Outcome", "Player"]
+
+
+_PATIENCE = 0.1
+"""After so many seconds without an answer, a case counts as waiting and not as talking."""
+
+
+@frozen
+class Entry:
+    """One line of a transcript: seconds since the start, the client, `>` sent, `<` received or `.`, and what."""
+
+    at: float
+    client: str
+    direction: str
+    text: str
+
+
+@define
+class Outcome:
+    """What came of playing a case once."""
+
+    findings: list[Finding] = field(factory=list)
+    transcript: list[Entry] = field(factory=list)
+    covered: set[str] = field(factory=set)
+    visited: set[str] = field(factory=set)
+    unavailable: str | None = None
+    unreachable: str | None = None
+    timings: dict[str, float] = field(factory=dict)
+    duration: float = 0.0
+    started: float = 0.0
+
+
+@define
+class Pause:
+    """Gives the case's place among the active ones away while it waits for time to pass."""
+
+    release: Callable[[], None]
+    acquire: Callable[[], Any]
+
+
+class Player:
+    """Plays one case; make a new one for each run."""
+
+    def __init__(self, target: Target, clock: Callable[[], float], number: int, pause: Pause | None = None) -> None:
+        self._target = target
+        self._clock = clock
+        self._number = number
+        self._pause = pause
+        self._tracker = Tracker(target.machine, target.slack)
+        self._outcome = Outcome()
+        self._wires: dict[str, Wire] = {}
+        self._addresses: dict[str, str] = {}
+        self._symbols = Symbols(target, clock, number, self._minted)
+        self._changed = trio.Event()
+        self._over = False
+        self._nursery: trio.Nursery | None = None
+        self._sent_at: dict[str, float] = {}
+
+    async def play(self, case: scripts.Case) -> Outcome:
+        """Play a case to its end or to its first hard finding."""
+        self._outcome.started = started = self._clock()
+        try:
+            async with trio.open_nursery() as self._nursery:
+                await self._steps(case)
+                self._nursery.cancel_scope.cancel()
+        except* Unavailable as group:
+            self._outcome.unavailable = str(group.exceptions[0])
+        except* (Unreachable, NotWebSocket) as group:
+            self._outcome.unreachable = str(group.exceptions[0])
+        finally:
+            with trio.CancelScope(shield=True):
+                for wire in self._wires.values():
+                    await wire.aclose()
+        self._outcome.findings = self._tracker.findings
+        self._outcome.covered = self._tracker.covered
+        self._outcome.visited = self._tracker.visited
+        self._outcome.duration = self._clock() - started
+        return self._outcome
+
+    async def _steps(self, case: scripts.Case) -> None:
+        for step in case.steps:
+            if self._tracker.failed:
+                return
+            await self._step(step)
+        await self._settle()
+        if not self._tracker.findings and case.quiet:
+            await self._idle(self._target.quiet)
+            await self._settle()
+        await self._goodbye()
+
+    async def _step(self, step: scripts.Step) -> None:
+        match step:
+            case scripts.Open():
+                await self._open(step)
+            case scripts.Send():
+                await self._send(step)
+            case scripts.Raw():
+                await self._raw(step)
+            case scripts.Fragment(client, text, first):
+                self._note(client, ">", f"an unfinished fragment {text!r}")
+                await self._wires[client].send_frame(TEXT if first else 0, text.encode(), final=False)
+            case scripts.Ping(client, data):
+                self._note(client, ">", "ping")
+                await self._wires[client].send_frame(PING, data.encode())
+            case scripts.Settle():
+                await self._settle()
+            case scripts.Expire(client, timer):
+                await self._expire(client, timer)
+            case scripts.Idle(seconds):
+                await self._idle(self._target.quiet if seconds is None else seconds)
+            case scripts.Close(client, code):
+                self._note(client, ">", f"close {code if code is not None else '(no code)'}")
+                self._tracker.we_closed(client, self._clock())
+                await self._wires[client].send_close(code)
+            case scripts.Reset(client, gently):
+                self._note(client, ">", "FIN" if gently else "RST")
+                self._tracker.dropped(client)
+                await self._wires[client].drop(gently=gently)
+
+    # ------------------------------------------------------------------------------------------------- sending
+
+    async def _open(self, step: scripts.Open) -> None:
+        source = self._address(step.address or step.client)
+        request = self._symbols.request(step, source or "the suite")
+        heard = self._listener(step.client)
+        wire = self._wires[step.client] = Wire(self._target.endpoint, self._clock, heard, source)
+        await wire.connect()
+        headers = [pair for pair in request.headers if pair not in UPGRADE]
+        self._note(step.client, ">", _request_line(request.target, headers, websocket=step.websocket))
+        self._sent_at[step.client] = moment = self._clock()
+        self._tracker.opened(step.client, request, moment, step.rules)
+        target = self._target.endpoint.prefix + request.target
+        answer, at = await wire.upgrade(target, headers, websocket=step.websocket)
+        said = f"{answer.status}" + (f" {answer.body[:200]}" if answer.status != 101 and answer.body else "")
+        chosen = answer.header("sec-websocket-protocol")
+        self._note(step.client, "<", said + (f" Sec-WebSocket-Protocol: {chosen}" if chosen else ""), at)
+        self._tracker.answered(step.client, answer, at)
+        if answer.status == 101:
+            assert self._nursery is not None
+            self._nursery.start_soon(wire.listen)
+
+    def _address(self, label: str) -> str | None:
+        if self._target.addresses is None:
+            return None
+        if label not in self._addresses:
+            self._addresses[label] = self._target.addresses.take()
+        return self._addresses[label]
+
+    async def _send(self, step: scripts.Send) -> None:
+        text = self._symbols.message(step)
+        payload = text.encode("utf-8", "surrogatepass")
+        note = text if step.fragments == 1 else f"{text} (in {step.fragments} fragments)"
+        await self._send_text(step.client, payload, Text(text, len(payload)), note, step.rules, step.fragments)
+
+    async def _raw(self, step: scripts.Raw) -> None:
+        if step.text is not None:
+            text = str(self._symbols.value(step.text))
+            payload = text.encode("utf-8", "surrogatepass")
+            await self._send_text(step.client, payload, Text(text, len(payload)), text, step.rules)
+            return
+        data = bytes.fromhex(step.binary if step.binary is not None else step.not_utf8 or "")
+        frame = Binary(len(data)) if step.binary is not None else NotUTF8(len(data))
+        self._note(step.client, ">", f"{'binary' if step.binary is not None else 'not UTF-8'} {data[:40]!r}")
+        self._tracker.sent(step.client, frame, self._clock(), step.rules)
+        await self._wires[step.client].send_frame(BINARY if step.binary is not None else TEXT, data)
+
+    async def _send_text(
+        self, client: str, payload: bytes, frame: Text, note: str, rules: tuple[str, ...], fragments: int = 1
+    ) -> None:
+        self._note(client, ">", note)
+        self._tracker.sent(client, frame, self._clock(), rules)
+        await self._wires[client].send_text(payload, fragments)
+
+    # ------------------------------------------------------------------------------------------------- hearing
+
+    def _listener(self, client: str) -> Callable[[str, Any, float], None]:
+        def heard(kind: str, value: Any, at: float) -> None:
+            if not self._over:
+                self._hear(client, kind, value, at)
+                self._changed.set()
+
+        return heard
+
+    def _hear(self, client: str, kind: str, value: Any, at: float) -> None:
+        match kind:
+            case "text":
+                self._note(client, "<", value, at)
+                self._tracker.received(client, value, at)
+                name = _type_of(value)
+                self._outcome.timings.setdefault(f"{client}:{name}", at - self._sent_at.get(client, at))
+            case "binary":
+                self._note(client, "<", f"a binary message of {value} bytes", at)
+                self._tracker.received_binary(client, value, at)
+            case "close":
+                code, reason = value
+                self._note(client, "<", f"close {code if code != 1005 else '(no code)'} {reason}".rstrip(), at)
+                self._tracker.closed(client, code, reason, at)
+            case "end":
+                self._note(client, ".", value, at)
+                self._tracker.closed(client, None, "", at)
+
+    # ------------------------------------------------------------------------------------------------- waiting
+
+    async def _until(self, done: Callable[[], bool], patience: float = _PATIENCE) -> None:
+        """Wait for what comes; after a moment without anything the case gives its place to others."""
+        resting = False
+        try:
+            while not self._tracker.failed and not done():
+                self._changed = trio.Event()
+                deadline = self._tracker.deadline()
+                left = math.inf if deadline is None else max(0.0, deadline - self._clock()) + 0.001
+                with trio.move_on_after(left if resting else min(left, patience)) as scope:
+                    await self._changed.wait()
+                if scope.cancelled_caught and not resting:
+                    resting = True
+                    self._rest()
+                self._tracker.advance(self._clock())
+        finally:
+            if resting:
+                await self._return()
+
+    def _rest(self) -> None:
+        if self._pause is not None:
+            self._pause.release()
+
+    async def _return(self) -> None:
+        if self._pause is not None:
+            with trio.CancelScope(shield=True):
+                await self._pause.acquire()
+
+    async def _settle(self) -> None:
+        await self._until(self._tracker.settled)
+
+    async def _expire(self, client: str, timer: str | None) -> None:
+        """Wait for a timer, and for what it sends."""
+        if self._tracker.due_at(client, timer) is None:
+            return
+        self._note(client, ".", f"waits for {timer or 'its timers'}")
+        await self._until(lambda: not self._tracker.running(client, timer) and self._tracker.settled(), 0.0)
+
+    async def _idle(self, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await self._until(lambda: False, 0.0)
+        self._tracker.advance(self._clock())
+
+    async def _goodbye(self) -> None:
+        """Take leave of every open connection, so that the target need not find out; nothing is judged any more."""
+        self._over = True
+        for wire in self._wires.values():
+            if wire.open:
+                await wire.send_close(1000)
+
+    def _minted(self, minted: Minted) -> None:
+        self._tracker.secret(minted.text, self._target.book.moments(minted))
+
+    def _note(self, client: str, direction: str, text: str, at: float | None = None) -> None:
+        moment = (self._clock() if at is None else at) - self._outcome.started
+        text = self._symbols.hide(text)
+        self._outcome.transcript.append(
+            Entry(moment, client, direction, text if len(text) <= 400 else text[:399] + "…")
+        )
+
+
+def _request_line(path: str, headers: list[tuple[str, str]], *, websocket: bool) -> str:
+    shown = "".join(f" {name}: {value}" for name, value in headers)
+    return f"GET {path}{shown}" + ("" if websocket else " (no upgrade)")
+
+
+def _type_of(text: str) -> str:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return "?"
+    return str(body.get("type", "?")) if isinstance(body, dict) else "?"

@@ -1,0 +1,57 @@
+"""Live progress: a bar on a terminal, plain lines elsewhere; the report goes to standard output at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from conformance.terminal import print_header, print_result
+from conformance.verdicts import Result
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Shows a session as it goes."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._live = self._console.is_terminal
+        self._counts: Counter[str] = Counter()
+        self._said = time.monotonic()
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+        self._bar = Bar(*columns, TimeElapsedColumn(), console=self._console, transient=True, disable=not self._live)
+        self._task = self._bar.add_task("cases", total=None)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def began(self, events: list[dict[str, Any]]) -> None:
+        """The first case is about to run."""
+        print_header(self._console, events)
+        self._bar.start()
+
+    def shown(self, result: Result, total: int) -> None:
+        """A case is done."""
+        self._counts[result.verdict] += 1
+        done = sum(self._counts.values())
+        failed = self._counts["fail"]
+        told = f"cases, [red]{failed} failed[/]" if failed else "cases"
+        self._bar.update(self._task, completed=done, total=total, description=told)
+        if not self._live and (time.monotonic() - self._said > 2 or done == total):
+            self._said = time.monotonic()
+            print(f"{done} of {total} cases, {failed} failed", file=sys.stderr, flush=True)
+
+    def finished(self, events: list[dict[str, Any]]) -> None:
+        """The run is over: print what came of it."""
+        self._bar.stop()
+        print_result(self._console, events)

@@ -1,0 +1,268 @@
+"""The runner: schedules cases, confirms what rests on silence or timing, and notices when the target or itself is ill.
+
+Cases wait together. A case holds one of a few places while it talks, and gives it away while it waits for a timer or
+for a quiet period, so that hundreds of connections wait at once and only some are busy; the target is never asked more
+at a time than a slow one could answer within its bounds.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import trio
+from attrs import define, evolve, field
+
+from conformance.clock import Clock
+from conformance.player import Outcome, Pause, Player
+from conformance.scripts import Case
+from conformance.target import Target
+from conformance.verdicts import Result
+from conformance.wire import Unreachable
+from spec.model import Rule
+from spec.tracker import Finding
+
+__all__ = ["Lag", "Runner"]
+
+_BUSY = 16
+"""How many cases may talk at once."""
+
+_CONFIRMED = 3
+"""How many failures of one kind are run again alone; the others share their verdict."""
+
+
+@define
+class Lag:
+    """Watches how late this process is woken, in seconds."""
+
+    grain: float = 0.02
+    worst: float = 0.0
+    recent: list[tuple[float, float]] = field(factory=list)
+
+    async def watch(self) -> None:
+        """Run beside everything else."""
+        while True:
+            before = trio.current_time()
+            await trio.sleep(self.grain)
+            late = trio.current_time() - before - self.grain
+            self.worst = max(self.worst, late)
+            if late > self.grain:
+                self.recent.append((trio.current_time(), late))
+
+    def since(self, moment: float) -> float:
+        """The worst lateness seen since a moment of Trio's clock."""
+        return max((late for at, late in self.recent if at >= moment), default=0.0)
+
+
+@define
+class Runner:
+    """Runs cases against a target; `tell` hears every result as it comes."""
+
+    target: Target
+    tell: Callable[[Result], None]
+    clock: Clock
+    fail_fast: bool = False
+    lag: Lag = field(factory=Lag)
+    results: dict[str, Result] = field(factory=dict)
+    died: str | None = None
+    _numbers: int = 0
+    _doubtful: list[tuple[Case, Outcome]] = field(factory=list)
+    _blamed: list[Result] = field(factory=list)
+    _stop: trio.CancelScope = field(factory=trio.CancelScope)
+
+    async def run(self, cases: Iterable[Case]) -> None:
+        """Run all cases; results are told and kept."""
+        try:
+            await self._run(cases)
+        finally:
+            self._attribute()
+
+    async def _run(self, cases: Iterable[Case]) -> None:
+        every = sorted(cases, key=lambda case: -case.wait)
+        busy, live = trio.Semaphore(_BUSY), trio.Semaphore(max(8, self.target.connections // 2))
+        with self._stop:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.lag.watch)
+                async with trio.open_nursery() as inner:
+                    for case in every:
+                        if not case.alone:
+                            await live.acquire()
+                            inner.start_soon(self._one, case, busy, live)
+                await self._confirm()
+                for case in every:
+                    if case.alone:
+                        await self._alone(case)
+                nursery.cancel_scope.cancel()
+
+    # --------------------------------------------------------------------------------------------------- playing
+
+    async def _play(self, case: Case, pause: Pause | None) -> Outcome:
+        self._numbers += 1
+        return await Player(self.target, self.clock, self._numbers, pause).play(case)
+
+    async def _one(self, case: Case, busy: trio.Semaphore, live: trio.Semaphore) -> None:
+        try:
+            await busy.acquire()
+            try:
+                outcome = await self._play(case, Pause(busy.release, busy.acquire))
+            finally:
+                busy.release()
+            if outcome.unreachable is not None and not await self._alive():
+                self._dies(outcome.unreachable)
+            elif any(finding.timed for finding in outcome.findings) or outcome.unreachable is not None:
+                self._doubtful.append((case, outcome))
+            else:
+                self._conclude(case, outcome)
+        finally:
+            live.release()
+
+    async def _alive(self) -> bool:
+        for _ in range(3):
+            try:
+                stream = await self.target.endpoint.connect(None)
+            except Unreachable:
+                await trio.sleep(0.2)
+            else:
+                await trio.aclose_forcefully(stream)
+                return True
+        return False
+
+    def _dies(self, reason: str) -> None:
+        if self.died is None:
+            self.died = reason
+            self._stop.cancel()
+
+    # -------------------------------------------------------------------------------------------------- verdicts
+
+    def _conclude(self, case: Case, outcome: Outcome, attempts: int = 1, verdict: str | None = None) -> None:
+        if verdict is None:
+            verdict = self._verdict(case, outcome)
+        findings = tuple(outcome.findings)
+        rules = tuple(dict.fromkeys(rule for finding in findings for rule in finding.blamed)) or case.rules
+        message = findings[0].text if findings else outcome.unavailable or outcome.unreachable or ""
+        self._tell(
+            Result(
+                case,
+                verdict,
+                rules,
+                message,
+                findings,
+                tuple(outcome.transcript),
+                frozenset(outcome.covered),
+                frozenset(outcome.visited),
+                outcome.duration,
+                attempts,
+            )
+        )
+
+    def _tell(self, result: Result) -> None:
+        """Tell a result; one with findings waits until it is known what else was found."""
+        if result.findings and not self.fail_fast:
+            self._blamed.append(result)
+            return
+        self.results[result.case.id] = result
+        self.tell(result)
+        if self.fail_fast and result.verdict == "fail":
+            self._stop.cancel()
+
+    def _attribute(self) -> None:
+        """Blame what a step was there for only where the plain exchange does not fail alike."""
+        plain = {f.key for result in self._blamed for f in result.findings if not f.focus and f.shadow is None}
+        for result in self._blamed:
+            findings = tuple(_attributed(finding, plain) for finding in result.findings)
+            rules = tuple(dict.fromkeys(rule for finding in findings for rule in finding.blamed))
+            attributed = evolve(result, findings=findings, rules=rules or result.case.rules)
+            self.results[result.case.id] = attributed
+            self.tell(attributed)
+        self._blamed.clear()
+
+    def _verdict(self, case: Case, outcome: Outcome) -> str:
+        if outcome.unavailable is not None:
+            return "not applicable"
+        if outcome.unreachable is not None:
+            return "inconclusive"
+        if not outcome.findings:
+            return "pass"
+        levels = {rule.level for f in outcome.findings for rule in self._first_rule(f.blamed)}
+        return "warn" if case.level == "should" or (levels and levels <= {"should", "may"}) else "fail"
+
+    def _first_rule(self, rules: tuple[str, ...]) -> list[Rule]:
+        return [self.target.document.rules[rule] for rule in rules[:1] if rule in self.target.document.rules]
+
+    # ---------------------------------------------------------------------------------------------- confirmation
+
+    async def _confirm(self) -> None:
+        """Run doubtful failures again, alone; beyond a few of one kind, the others follow the first ones."""
+        kinds: Counter[tuple[tuple[str, str], ...]] = Counter()
+        proven: dict[tuple[tuple[str, str], ...], bool] = {}
+        for case, outcome in sorted(self._doubtful, key=lambda pair: (pair[0].wait, pair[0].id)):
+            kind = tuple(finding.key for finding in outcome.findings[:1])
+            kinds[kind] += 1
+            if kinds[kind] > _CONFIRMED and proven.get(kind):
+                self._conclude(case, outcome)
+                continue
+            proven[kind] = await self._again(case, outcome)
+
+    async def _again(self, case: Case, first: Outcome) -> bool:
+        """Whether a failure shows again when nothing else runs."""
+        for attempt in (2, 3):
+            began = trio.current_time()
+            outcome = await self._play(case, None)
+            late = self.lag.since(began) > self.target.slack.lateness
+            if outcome.unreachable is not None and not await self._alive():
+                self._dies(outcome.unreachable)
+                return False
+            if not outcome.findings and outcome.unreachable is None:
+                self._conclude(case, outcome, attempt, None if self._harness_late(first) else "flaky")
+                return False
+            if not late or not any(finding.timed for finding in outcome.findings):
+                self._conclude(case, outcome, attempt)
+                return True
+        self._conclude(case, outcome, 3, "inconclusive")
+        return False
+
+    def _harness_late(self, outcome: Outcome) -> bool:
+        """Whether the first failure fell into a time in which this process was itself late."""
+        shift = self.clock() - trio.current_time()
+        return self.lag.since(outcome.started - shift) > self.target.slack.lateness
+
+    # -------------------------------------------------------------------------------------------------- measures
+
+    async def _alone(self, case: Case) -> None:
+        if case.measure is None:
+            self._conclude(case, await self._play(case, None))
+            return
+        samples: dict[str, list[float]] = {"first": [], "second": []}
+        outcome = Outcome()
+        for _ in range(int(case.measure["samples"])):
+            outcome = await self._play(evolve(case, measure=None, quiet=False), None)
+            if outcome.findings or outcome.unavailable or outcome.unreachable:
+                self._conclude(case, outcome)
+                return
+            for side, times in samples.items():
+                times.append(outcome.timings.get(case.measure[side], 0.0))
+        self._measured(case, outcome, samples)
+
+    def _measured(self, case: Case, outcome: Outcome, samples: dict[str, list[float]]) -> None:
+        assert case.measure is not None
+        first, second = (statistics.median(times) for times in samples.values())
+        within = float(case.measure["within"])
+        measured = {"first_s": first, "second_s": second, "within_s": within, "samples": case.measure["samples"]}
+        apart = abs(first - second)
+        text = f"the medians are {apart * 1000:.0f} ms apart ({first * 1000:.1f} and {second * 1000:.1f} ms)"
+        verdict = "pass" if apart <= within else "warn"
+        rules = tuple(case.measure["rules"])
+        covered = frozenset(outcome.covered | set(rules))
+        message = "" if verdict == "pass" else f"{text}; {within * 1000:.0f} ms are allowed"
+        transcript = tuple(outcome.transcript)
+        self._tell(Result(case, verdict, rules, message, (), transcript, covered, measured=measured))
+
+
+def _attributed(finding: Finding, plain: set[tuple[str, str]]) -> Finding:
+    """A finding that follows from a plainer one blames that one's rule first."""
+    if finding.shadow in plain:
+        return evolve(finding, rules=(finding.shadow[1], *finding.rules), focus=())
+    if finding.focus and finding.key in plain:
+        return evolve(finding, rules=(*finding.rules, *finding.focus), focus=())
+    return finding

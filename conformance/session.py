@@ -1,0 +1,192 @@
+"""A session: one run from preflight to reports, interrupted or not."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import define, evolve, field, frozen
+
+from conformance.arranging import Arranged
+from conformance.clock import Clock
+from conformance.coverage import coverage
+from conformance.events import Stream, calibration_event, case_event, header_event
+from conformance.failures import write_failure
+from conformance.families import all_cases
+from conformance.folds import KINDS
+from conformance.globs import select
+from conformance.plan import Plan
+from conformance.preflight import preflight
+from conformance.runner import Runner
+from conformance.scripts import Case
+from conformance.verdicts import Result, exit_of, run_verdict
+from spec.exits import Exit, Stop
+
+__all__ = ["Report", "Session", "choose", "parse_report"]
+
+
+@frozen
+class Report:
+    """A report to write: its kind and its path."""
+
+    kind: str
+    path: Path
+
+
+def parse_report(text: str) -> Report:
+    """`KIND:PATH`; raises Stop for an unknown kind."""
+    kind, colon, path = text.partition(":")
+    if not colon or not path:
+        raise Stop(Exit.USAGE, f"`--report {text}` names no file", "write `--report json:PATH`")
+    if kind not in KINDS:
+        raise Stop(Exit.USAGE, f"there is no report of kind `{kind}`", f"known: {', '.join(KINDS)}")
+    return Report(kind, Path(path))
+
+
+def choose(plan: Plan, arranged: Arranged) -> tuple[list[Case], list[Case]]:
+    """Every case of the plan, and those that level and globs choose."""
+    every = list(all_cases(plan))
+    levelled = _smoke(every) if arranged.level == "smoke" else every
+    names = select([case.id for case in levelled], arranged.run, arranged.skip)
+    chosen = [case for case in levelled if case.id in names]
+    if not chosen:
+        raise Stop(Exit.NOTHING, "no case is left to run", "the globs of --run and --skip leave nothing")
+    return every, chosen
+
+
+def _smoke(cases: list[Case]) -> list[Case]:
+    """One case for each different set of rules: every transition once."""
+    kept: dict[tuple[str, ...], Case] = {}
+    for case in sorted(cases, key=lambda case: (case.wait, len(case.steps))):
+        kept.setdefault(case.rules, case)
+    return list(kept.values())
+
+
+@define
+class Session:
+    """Runs what was arranged; `shown` hears every result, for live progress."""
+
+    arranged: Arranged
+    reports: tuple[Report, ...] = ()
+    failures: Path = Path("handfast-failures")
+    fail_fast: bool = False
+    shown: Callable[[Result, int], None] = lambda result, total: None
+    began: Callable[[list[dict[str, Any]]], None] = lambda events: None
+    stream: Stream = field(init=False)
+    interrupted: bool = False
+
+    def run(self) -> Exit:
+        """Run to the end; gives the exit code. Raises Stop where nothing could be run."""
+        self.stream = Stream(report.path for report in self.reports if report.kind == "jsonl")
+        try:
+            return trio.run(self._run)
+        finally:
+            self.stream.close()
+
+    async def _run(self) -> Exit:
+        clock, started = Clock(), time.monotonic()
+        plan = Plan(self.arranged.target)
+        every, chosen = choose(plan, self.arranged)
+        self.stream.tell(header_event(self.arranged, len(chosen)))
+        try:
+            await self._calibrate(plan, clock)
+        except Stop as stop:
+            self._finish(plan, every, {}, "error", str(stop).splitlines()[0], started)
+            raise
+        self.began(self.stream.events)
+        runner = Runner(self.arranged.target, lambda result: self._tell(result, len(chosen)), clock, self.fail_fast)
+        await self._until_interrupted(runner, chosen)
+        return await self._conclude(plan, every, chosen, runner, clock, started)
+
+    async def _calibrate(self, plan: Plan, clock: Clock) -> None:
+        calibration = await preflight(plan, clock)
+        target = self.arranged.target
+        target.round_trip, target.quiet, target.slack = calibration.round_trip, calibration.quiet, calibration.slack
+        self.stream.tell(calibration_event(calibration))
+
+    async def _until_interrupted(self, runner: Runner, chosen: list[Case]) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with trio.open_nursery() as nursery:
+
+                async def listen() -> None:
+                    async for _ in signals:
+                        self.interrupted = True
+                        nursery.cancel_scope.cancel()
+
+                nursery.start_soon(listen)
+                await runner.run(chosen)
+                nursery.cancel_scope.cancel()
+
+    def _tell(self, result: Result, total: int) -> None:
+        if result.verdict in {"fail", "warn"}:
+            path = write_failure(self.failures, self.arranged.target, result)
+            result = evolve(result, failure_file=path)
+        self.stream.tell(case_event(result))
+        self.shown(result, total)
+
+    async def _conclude(
+        self, plan: Plan, every: list[Case], chosen: list[Case], runner: Runner, clock: Clock, started: float
+    ) -> Exit:
+        results = runner.results
+        if runner.died is None and not self.interrupted:
+            await self._still_alive(plan, clock, runner)
+        filtered = len(chosen) < len(every) or self.fail_fast
+        unreached = coverage(plan, every, results, filtered=filtered)["rules"]["unreached"]
+        died = runner.died is not None
+        verdict = run_verdict(results.values(), fail_on=self.arranged.fail_on, unreached=unreached, died=died)
+        if self.interrupted and verdict == "conformant":
+            verdict = "inconclusive"
+        reason = self._reason(runner, results, len(chosen))
+        self._finish(plan, every, results, verdict, reason, started, filtered=filtered)
+        return exit_of(verdict, results.values(), died=died, interrupted=self.interrupted)
+
+    async def _still_alive(self, plan: Plan, clock: Clock, runner: Runner) -> None:
+        """The last probe: a target that does not answer any more has died of what was done to it."""
+        try:
+            await preflight(plan, clock)
+        except Stop as stop:
+            if stop.exit is Exit.UNREACHABLE:
+                runner.died = str(stop).splitlines()[0]
+
+    def _reason(self, runner: Runner, results: dict[str, Result], total: int) -> str:
+        if self.interrupted:
+            return f"interrupted: {len(results)} of {total} cases were run"
+        if runner.died is not None:
+            return f"the target died: {runner.died}; {len(results)} of {total} cases were run"
+        return ""
+
+    def _finish(
+        self,
+        plan: Plan,
+        every: list[Case],
+        results: dict[str, Result],
+        verdict: str,
+        reason: str,
+        started: float,
+        *,
+        filtered: bool = True,
+    ) -> None:
+        footer = {
+            "event": "footer",
+            "verdict": verdict,
+            "complete": not reason,
+            "reason": reason,
+            "duration_s": round(time.monotonic() - started, 3),
+            "coverage": coverage(plan, every, results, filtered=filtered),
+        }
+        self.stream.tell(footer)
+        for report in self.reports:
+            if report.kind != "jsonl":
+                _write(report, self.stream.events)
+
+
+def _write(report: Report, events: list[dict[str, Any]]) -> None:
+    try:
+        report.path.parent.mkdir(parents=True, exist_ok=True)
+        report.path.write_text(KINDS[report.kind](events), encoding="utf-8")
+    except OSError as problem:
+        raise Stop(Exit.USAGE, f"the report {report.path} cannot be written: {problem.strerror}") from None

@@ -1,0 +1,148 @@
+"""Symbols made real: the names, ids, tokens and texts of one run of a case."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from conformance import scripts
+from conformance.tokenbook import Minted
+from spec.bindings.json import encode
+from spec.expressions import pointer_parts, rfc3339
+from spec.machine import Request
+
+if TYPE_CHECKING:
+    from conformance.target import Target
+
+__all__ = ["UPGRADE", "Symbols"]
+
+UPGRADE = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
+
+
+class Symbols:
+    """Gives every symbol of a case its value; the same symbol has the same value throughout."""
+
+    def __init__(
+        self, target: Target, clock: Callable[[], float], number: int, minted: Callable[[Minted], None]
+    ) -> None:
+        self._target = target
+        self._clock = clock
+        self._prefix = f"{target.tag}-{number}"
+        self._ids = 0
+        self._told = minted
+        self._tokens: dict[str, Minted] = {}
+
+    def value(self, value: Any) -> Any:
+        """A value with its symbols replaced."""
+        if isinstance(value, Mapping):
+            if len(value) == 1:
+                name, inner = next(iter(value.items()))
+                if isinstance(name, str) and name in _SYMBOLS:
+                    return _SYMBOLS[name](self, inner)
+            return {name: self.value(member) for name, member in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(member) for member in value]
+        return value
+
+    def request(self, step: scripts.Open, address: str) -> Request:
+        """The request that a step sends, its target without the base URL's prefix."""
+        headers = [(name, str(self.value(value))) for name, value in step.headers]
+        if step.offer:
+            headers.append(("Sec-WebSocket-Protocol", ", ".join(step.offer)))
+        query = [(name, str(self.value(value))) for name, value in step.query]
+        path = self._path(step) + (f"?{urlencode(query)}" if query else "")
+        return Request("GET", path, (*headers, *(UPGRADE if step.websocket else ())), address)
+
+    def _path(self, step: scripts.Open) -> str:
+        if step.path is not None:
+            return str(self.value(step.path))
+        name = self.value({"$room": step.room} if isinstance(step.room, str) else step.room)
+        path = self._target.document.path
+        while "{" in path:
+            before, _, rest = path.partition("{")
+            path = before + quote(str(name), safe="") + rest.partition("}")[2]
+        return path
+
+    def message(self, step: scripts.Send) -> str:
+        """The text of the message that a step sends."""
+        envelope = self._target.document.envelope
+        body: dict[str, Any] = {}
+        _place(body, envelope.discriminator, step.message)
+        _place(body, envelope.id, self.value(step.id if step.id is not None else {"$id": None}))
+        _place(body, "/timestamp", rfc3339(self._clock()))
+        _place(body, envelope.payload, self.value(step.payload))
+        for pointer, value in step.change.items():
+            _place(body, pointer, self.value(value))
+        for pointer in step.drop:
+            _remove(body, pointer)
+        if step.pad_to is not None:
+            body["padding"] = ""
+            body["padding"] = "x" * max(0, step.pad_to - len(encode(body).encode()))
+        return encode(body)
+
+    def hide(self, text: str) -> str:
+        """A text with every token of the case replaced by a name for it."""
+        for key, minted in self._tokens.items():
+            if len(minted.text) > 8 and minted.text in text:
+                wanted = json.loads(key)
+                text = text.replace(minted.text, f"<token {wanted['recipe']} of {wanted.get('subject', 'ana')}>")
+        return text
+
+    def _id(self, label: Any) -> str:
+        self._ids += label is None
+        return f"{self._prefix}-{label if label is not None else self._ids}"
+
+    def _room(self, label: Any) -> str:
+        return f"handfast-{self._prefix}-{label}"
+
+    def _join(self, parts: Any) -> str:
+        return "".join(str(self.value(part)) for part in parts)
+
+    def _fill(self, wanted: Any) -> str:
+        return str(wanted["text"]) * int(wanted["times"])
+
+    def _quote(self, inner: Any) -> str:
+        return quote(str(self.value(inner)), safe="")
+
+    def _token(self, wanted: Mapping[str, Any]) -> str:
+        key = json.dumps(wanted, sort_keys=True)
+        if key not in self._tokens:
+            subject = self._room(wanted.get("subject", "ana"))
+            self._tokens[key] = minted = self._target.book.get(wanted, subject, self._clock())
+            self._told(minted)
+        return self._tokens[key].text
+
+
+_SYMBOLS: dict[str, Callable[[Symbols, Any], Any]] = {
+    "$token": Symbols._token,
+    "$id": Symbols._id,
+    "$room": Symbols._room,
+    "$subject": Symbols._room,
+    "$join": Symbols._join,
+    "$fill": Symbols._fill,
+    "$quote": Symbols._quote,
+}
+
+
+def _place(body: dict[str, Any], pointer: str, value: Any) -> None:
+    parts = pointer_parts(pointer)
+    if not parts:
+        body.update(value)
+        return
+    inner: Any = body
+    for part in parts[:-1]:
+        inner = inner.setdefault(part, {})
+        if not isinstance(inner, dict):
+            return
+    inner[parts[-1]] = value
+
+
+def _remove(body: dict[str, Any], pointer: str) -> None:
+    *outer, last = pointer_parts(pointer)
+    inner: Any = body
+    for part in outer:
+        inner = inner.get(part, {}) if isinstance(inner, dict) else {}
+    if isinstance(inner, dict):
+        inner.pop(last, None)

@@ -1,0 +1,66 @@
+"""The target file `handfast.toml`: what the suite cannot know of a deployment."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spec.exits import Exit, Stop
+
+__all__ = ["KEYS", "read_target_file"]
+
+KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "target": {"url": str, "protocol": str, "document": str, "ca": str, "connections": int},
+    "parameters": {},
+    "tokens": {
+        "secret": str,
+        "signing_key": str,
+        "token": str,
+        "command": list,
+        "kid": str,
+        "issuer": str,
+        "audience": str,
+    },
+    "addresses": {"pool": list},
+    "run": {"level": str, "fail_on": str, "run": list, "skip": list, "seed": int},
+}
+"""Section -> key -> type; `parameters` takes the protocol's own names."""
+
+
+def read_target_file(path: Path) -> dict[str, dict[str, Any]]:
+    """Read and check a target file; raises Stop naming the file, the key and the nearest known one."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise Stop(Exit.USAGE, f"{path}: {problem.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise Stop(Exit.USAGE, f"{path}: {problem}") from None
+    problems = [line for section, values in data.items() for line in _problems(section, values)]
+    if problems:
+        raise Stop(Exit.USAGE, f"{path}: " + f"\n{path}: ".join(problems))
+    return {section: dict(data.get(section, {})) for section in KEYS}
+
+
+def _problems(section: str, values: Any) -> list[str]:
+    if section not in KEYS:
+        return [f"there is no section [{section}]{_nearest(section, KEYS)}"]
+    if not isinstance(values, Mapping):
+        return [f"[{section}] must be a table"]
+    known = KEYS[section]
+    if not known:
+        return []
+    found = []
+    for key, value in values.items():
+        if key not in known:
+            found.append(f"[{section}] has no key `{key}`{_nearest(key, known)}")
+        elif not isinstance(value, known[key]):
+            found.append(f"[{section}] `{key}` must be of type {getattr(known[key], '__name__', 'text')}")
+    return found
+
+
+def _nearest(word: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean `{near[0]}`?" if near else f"; known: {', '.join(known)}"

@@ -1,0 +1,148 @@
+"""The report for a terminal: what was reached, what failed by rule, the shortest exchange, and how to replay it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+__all__ = ["print_header", "print_result", "render", "transcript_line"]
+
+Event = Mapping[str, Any]
+
+_TIERS = {
+    "mint": "a minting key: every case that the wire can show",
+    "token": "one token that was given: cases that need other tokens are not applicable",
+    "nothing": "the URL alone: cases that need a token are not applicable",
+}
+
+
+def render(events: list[dict[str, Any]], *, color: bool, width: int = 110) -> str:
+    """The whole report as text."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=color, no_color=not color, highlight=False, soft_wrap=True)
+    print_header(console, events)
+    print_result(console, events)
+    return out.getvalue()
+
+
+def print_header(console: Console, events: list[dict[str, Any]]) -> None:
+    """What is checked, how, and what of it can be reached."""
+    header = events[0]
+    calibration = next((e for e in events if e["event"] == "calibration"), None)
+    console.print(
+        f"[bold]{header['tool']}[/] · {header['protocol']} {header['version']} · "
+        f"{escape(header['target'])} · level {header['level']} · seed {header['seed']}"
+    )
+    console.print(f"  reached     {_TIERS[header['tier']]}")
+    told = ", ".join(f"{name}={header['parameters'][name]}" for name in header["given"])
+    console.print(
+        f"  parameters  {escape(told) + '; the others at their defaults' if told else 'all at their defaults'}"
+    )
+    clients = "each from an address of its own" if header["addresses"] else "all from one address"
+    measured = ""
+    if calibration:
+        trip, quiet = calibration["round_trip_s"] * 1000, calibration["quiet_s"] * 1000
+        measured = f", round trip {trip:.1f} ms, quiet period {quiet:.0f} ms"
+    console.print(f"  cases       {header['cases']}, clients {clients}{measured}\n")
+
+
+def print_result(console: Console, events: list[dict[str, Any]]) -> None:
+    """Failures by rule, then what was reached, the counts and the verdict."""
+    header, cases = events[0], [e for e in events if e["event"] == "case"]
+    footer = next((e for e in events if e["event"] == "footer"), None)
+    for verdict, style in (("fail", "red"), ("warn", "yellow"), ("flaky", "yellow"), ("inconclusive", "magenta")):
+        found = [case for case in cases if case["verdict"] == verdict]
+        for rule, group in _by_rule(found):
+            _print_rule(console, header, rule, group, verdict, style)
+    _print_footer(console, header, cases, footer)
+
+
+def _by_rule(cases: Iterable[Event]) -> list[tuple[str, list[Event]]]:
+    groups: dict[str, list[Event]] = {}
+    for case in cases:
+        groups.setdefault(case["rules"][0] if case["rules"] else "(no rule)", []).append(case)
+    return sorted(((rule, sorted(group, key=_size)) for rule, group in groups.items()), key=lambda pair: pair[0])
+
+
+def _size(case: Event) -> tuple[int, str]:
+    return len(case.get("transcript", ())), case["id"]
+
+
+def _print_rule(console: Console, header: Event, rule: str, group: list[Event], verdict: str, style: str) -> None:
+    known = header["rules"].get(rule, {})
+    level = str(known.get("level", "")).upper().replace("_", " ")
+    many = f"{len(group)} case{'s' if len(group) > 1 else ''}"
+    console.print(f"[{style} bold]{verdict.upper()} {rule}[/] {level} · {many}")
+    if known:
+        console.print(f"  [dim]{escape(known['text'])}[/]")
+    first = group[0]
+    console.print(f"  [bold]{escape(first['id'])}[/]: {escape(first['message'])}")
+    for entry in _shown(first.get("transcript", [])):
+        console.print(transcript_line(entry))
+    if first.get("attempts", 1) > 1:
+        console.print(f"    [dim]played {first['attempts']} times, alone the last time[/]")
+    if "failure_file" in first:
+        secret = {"mint": " --secret env:NAME", "token": " --token env:NAME"}.get(header["tier"], "")
+        console.print(f"    replay: handfast replay {escape(first['failure_file'])}{secret}")
+    others = [case["id"] for case in group[1:]]
+    if others:
+        shown = ", ".join(others[:4]) + (f" and {len(others) - 4} more" if len(others) > 4 else "")
+        console.print(f"    also: {escape(shown)}")
+    console.print()
+
+
+def _shown(transcript: list[Event], limit: int = 30) -> list[Event]:
+    if len(transcript) <= limit:
+        return transcript
+    gap = {"at": transcript[limit // 2]["at"], "client": "", "direction": ".", "text": "…"}
+    return [*transcript[: limit // 2], gap, *transcript[-limit // 2 :]]
+
+
+_UNREACHED = {"unreached": "not reached", "not applicable": "not applicable", "elsewhere": "not on the wire"}
+_ARROWS = {">": "→", "<": "←", ".": "·"}
+
+
+def transcript_line(entry: Event) -> Text:
+    style = {">": "cyan", "<": "green"}.get(entry["direction"], "dim")
+    line = Text(f"    {entry['at'] * 1000:8.0f} ms  {entry['client']:<6} ")
+    return line.append(f"{_ARROWS[entry['direction']]} {entry['text']}", style=style)
+
+
+def _print_footer(console: Console, header: Event, cases: list[dict[str, Any]], footer: Event | None) -> None:
+    if footer is None:
+        console.print(
+            f"[red]this run was cut off after {len(cases)} of {header['cases']} cases: its stream has no footer[/]"
+        )
+        return
+    rules = footer["coverage"]["rules"]
+    testable = len(rules["reached"]) + len(rules["unreached"])
+    states = footer["coverage"]["states"]
+    console.print(
+        f"rules reached: {len(rules['reached'])} of {testable} that apply here; "
+        f"states: {len(states['reached'])} of {len(states['all'])}"
+    )
+    for kind, title in (
+        ("unreached", "not reached"),
+        ("not applicable", "not applicable"),
+        ("elsewhere", "not on the wire"),
+    ):
+        if rules[kind]:
+            grouped: dict[str, list[str]] = {}
+            for rule, why in rules[kind].items():
+                grouped.setdefault(why, []).append(rule)
+            for why, names in grouped.items():
+                console.print(f"  [dim]{title}: {', '.join(names)} ({escape(why)})[/]")
+    counts: dict[str, int] = {}
+    for case in cases:
+        counts[case["verdict"]] = counts.get(case["verdict"], 0) + 1
+    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    console.print(f"\n{len(cases)} of {header['cases']} cases in {footer['duration_s']:.1f} s: {told or 'none'}")
+    if footer["reason"]:
+        console.print(f"[yellow]partial: {escape(footer['reason'])}[/]")
+    style = {"conformant": "green", "nonconformant": "red"}.get(footer["verdict"], "yellow")
+    console.print(f"verdict: [{style} bold]{footer['verdict']}[/]")

@@ -1,0 +1,62 @@
+"""Verdicts: what a case came to, and what a run comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from conformance.player import Entry
+from conformance.scripts import Case
+from spec.exits import Exit
+from spec.tracker import Finding
+
+__all__ = ["VERDICTS", "Result", "exit_of", "run_verdict"]
+
+VERDICTS = ("pass", "fail", "warn", "flaky", "inconclusive", "not applicable", "error")
+
+
+@frozen
+class Result:
+    """What one case came to; `rules` begins with the broken one where there is one."""
+
+    case: Case
+    verdict: str
+    rules: tuple[str, ...]
+    message: str = ""
+    findings: tuple[Finding, ...] = ()
+    transcript: tuple[Entry, ...] = ()
+    covered: frozenset[str] = frozenset()
+    visited: frozenset[str] = frozenset()
+    duration: float = 0.0
+    attempts: int = 1
+    failure_file: str | None = None
+    measured: Mapping[str, Any] = field(factory=dict)
+
+
+def run_verdict(results: Iterable[Result], *, fail_on: str, unreached: Iterable[str], died: bool) -> str:
+    """The verdict of a run: `conformant`, `nonconformant`, `inconclusive` or `error`."""
+    verdicts = {result.verdict for result in results}
+    bad = {"fail", "warn"} if fail_on == "should" else {"fail"}
+    if verdicts & bad:
+        return "nonconformant"
+    if died or "error" in verdicts or not verdicts - {"not applicable"}:
+        return "error"
+    return "inconclusive" if "inconclusive" in verdicts or any(unreached) else "conformant"
+
+
+def exit_of(verdict: str, results: Iterable[Result], *, died: bool, interrupted: bool) -> Exit:
+    """The exit code of a run."""
+    verdicts = [result.verdict for result in results]
+    if interrupted:
+        return Exit.INTERRUPTED
+    if died:
+        return Exit.UNREACHABLE
+    if verdict == "nonconformant":
+        return Exit.NONCONFORMANT
+    if not any(one != "not applicable" for one in verdicts):
+        return Exit.NOTHING
+    if "error" in verdicts:
+        return Exit.INTERNAL
+    return Exit.CONFORMANT if verdict == "conformant" else Exit.NOTHING
