@@ -56,6 +56,7 @@ def target_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", metavar="env:NAME", help="a valid token, where there is no key to mint with")
     parser.add_argument("--issuer", metavar="TEXT", help="the issuer that the target demands")
     parser.add_argument("--audience", metavar="TEXT", help="the audience that the target demands")
+    parser.add_argument("--quick", action="store_true", help="the target runs with the document's quick-test values")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter as deployed (repeatable)"
     )
@@ -68,7 +69,7 @@ _NAMES = ("protocol", "document", "target", "secret", "signing_key", "kid", "tok
 
 def bare_arguments(**given: Any) -> argparse.Namespace:
     """Flags as if only these had been given."""
-    return argparse.Namespace(**{**dict.fromkeys((*_NAMES, "connections")), "set": [], **given})
+    return argparse.Namespace(**{**dict.fromkeys((*_NAMES, "connections")), "set": [], "quick": False, **given})
 
 
 def document_of(arguments: argparse.Namespace, given: Mapping[str, Any]) -> Document:
@@ -92,7 +93,7 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
     endpoint = _endpoint(url or file["target"].get("url"), arguments.ca or file["target"].get("ca"))
     given = {**{name: _plain(value) for name, value in file["parameters"].items()}, **_settings(arguments.set)}
     try:
-        parameters = resolve(document.parameters, given)
+        parameters = resolve(document.parameters, given, quick=arguments.quick)
     except ParameterProblem as problem:
         raise Stop(Exit.USAGE, str(problem)) from None
     book = _book(arguments, file["tokens"], document, parameters)
@@ -108,7 +109,7 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
         connections=_first(
             arguments.connections, file["target"].get("connections"), 200 if loopback(endpoint.host) else 50
         ),
-        given=frozenset(given),
+        given=frozenset(given) | (_quick(document) if arguments.quick else frozenset()),
     )
     run = file["run"]
     level = _choice("level", _first(getattr(arguments, "level", None), run.get("level"), "complete"), LEVELS)
@@ -118,6 +119,10 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
     chosen = tuple(getattr(arguments, "run", None) or run.get("run", ()))
     skipped = tuple(getattr(arguments, "skip", None) or run.get("skip", ()))
     return Arranged(target, level, seed, fail_on, chosen, skipped)
+
+
+def _quick(document: Document) -> frozenset[str]:
+    return frozenset(name for name, parameter in document.parameters.items() if parameter.quick is not None)
 
 
 def _file(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:

@@ -40,7 +40,7 @@ async def preflight(plan: Plan, clock: Clock) -> Calibration:
         reached |= any(entry.direction == "<" and entry.text.startswith("101") for entry in outcome.transcript)
         answers += [entry.text for entry in outcome.transcript if entry.direction == "<"][:1]
         trips += _trips(outcome)
-    if not reached:
+    if not reached and not _speaks(plan, answers):
         raise Stop(Exit.UNREACHABLE, *_no_server(plan, answers))
     return _calibrated(plan, trips)
 
@@ -53,6 +53,13 @@ async def _play(plan: Plan, clock: Clock, steps: tuple[Step, ...]) -> Outcome:
 def _unreachable(plan: Plan, reason: str) -> tuple[Exit, str, str]:
     url = plan.target.endpoint.url
     return Exit.UNREACHABLE, f"{url} cannot be reached: {reason}", "is the server running, and is the URL its base?"
+
+
+def _speaks(plan: Plan, answers: list[str]) -> bool:
+    """Whether a refusal is one of the protocol's own that a correct server would not give: the cases say which."""
+    expected = {"NOT_FOUND", "UPGRADE_REQUIRED", "VERSION_UNSUPPORTED", "SHUTTING_DOWN"}
+    codes = {row.code for row in plan.document.opening if row.code} - expected
+    return any(f'"{code}"' in answer for code in codes for answer in answers)
 
 
 def _no_server(plan: Plan, answers: list[str]) -> tuple[str, str]:

@@ -28,8 +28,8 @@ __all__ = ["Lag", "Runner"]
 _BUSY = 16
 """How many cases may talk at once."""
 
-_CONFIRMED = 3
-"""How many failures of one kind are run again alone; the others share their verdict."""
+_CONFIRMED = 1
+"""How many failures of one kind must show again alone; then the others share their verdict."""
 
 
 @define
@@ -195,14 +195,12 @@ class Runner:
     async def _confirm(self) -> None:
         """Run doubtful failures again, alone; beyond a few of one kind, the others follow the first ones."""
         kinds: Counter[tuple[tuple[str, str], ...]] = Counter()
-        proven: dict[tuple[tuple[str, str], ...], bool] = {}
         for case, outcome in sorted(self._doubtful, key=lambda pair: (pair[0].wait, pair[0].id)):
             kind = tuple(finding.key for finding in outcome.findings[:1])
-            kinds[kind] += 1
-            if kinds[kind] > _CONFIRMED and proven.get(kind):
+            if kinds[kind] >= _CONFIRMED:
                 self._conclude(case, outcome)
-                continue
-            proven[kind] = await self._again(case, outcome)
+            elif await self._again(case, outcome):
+                kinds[kind] += 1
 
     async def _again(self, case: Case, first: Outcome) -> bool:
         """Whether a failure shows again when nothing else runs."""
@@ -260,9 +258,12 @@ class Runner:
 
 
 def _attributed(finding: Finding, plain: set[tuple[str, str]]) -> Finding:
-    """A finding that follows from a plainer one blames that one's rule first."""
+    """A finding that follows from a plainer one, or from one of a rule that is due more widely, blames that first."""
     if finding.shadow in plain:
         return evolve(finding, rules=(finding.shadow[1], *finding.rules), focus=())
     if finding.focus and finding.key in plain:
         return evolve(finding, rules=(*finding.rules, *finding.focus), focus=())
+    general = next((rule for rule in finding.rules[1:] if (finding.check, rule) in plain), None)
+    if general is not None and not finding.focus:
+        return evolve(finding, rules=tuple(dict.fromkeys((general, *finding.rules))))
     return finding

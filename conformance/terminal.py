@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
+
+from spec.expressions import read_moment
 
 __all__ = ["print_header", "print_result", "render", "transcript_line"]
 
@@ -104,13 +108,41 @@ def _shown(transcript: list[Event], limit: int = 30) -> list[Event]:
 
 
 _UNREACHED = {"unreached": "not reached", "not applicable": "not applicable", "elsewhere": "not on the wire"}
+_RECENT = 7 * 86400.0
+"""A timestamp that lies this near, in seconds, is as every other and is not shown."""
+
 _ARROWS = {">": "→", "<": "←", ".": "·"}
 
 
 def transcript_line(entry: Event) -> Text:
+    """One line of an exchange: milliseconds, client, direction, and the message in short."""
     style = {">": "cyan", "<": "green"}.get(entry["direction"], "dim")
     line = Text(f"    {entry['at'] * 1000:8.0f} ms  {entry['client']:<6} ")
-    return line.append(f"{_ARROWS[entry['direction']]} {entry['text']}", style=style)
+    return line.append(f"{_ARROWS[entry['direction']]} {_short(entry['text'])}", style=style)
+
+
+def _short(text: str) -> str:
+    """A JSON message as its type, payload, id and reply; anything else as it is."""
+    if not text.startswith("{"):
+        return text
+    try:
+        body = json.loads(text)
+        kind, payload = body.pop("type"), body.pop("payload")
+    except (ValueError, KeyError):
+        return text
+    moment = read_moment("time", str(body.get("timestamp")))
+    if moment is not None and str(body["timestamp"]).endswith("Z") and abs(moment - time.time()) < _RECENT:
+        del body["timestamp"]
+    rest = " ".join(f"{name}={_value(value)}" for name, value in body.items())
+    return f"{kind} {_value(payload)}  {rest}".rstrip()
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_value(member)}" for name, member in value.items()) + "}"
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+    text = text if len(text) <= 60 else f"{text[:40]}… ({len(text)} characters)"
+    return json.dumps(text, ensure_ascii=False)[1:-1] if isinstance(value, str) else text
 
 
 def _print_footer(console: Console, header: Event, cases: list[dict[str, Any]], footer: Event | None) -> None:

@@ -43,6 +43,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="parameters",
         help="a parameter of the protocol, such as auth_deadline=2s (repeatable)",
     )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="run with the document's quick-test values")
     parser.add_argument("--tls-cert", metavar="PATH", help="the certificate chain (PEM); serves wss")
     parser.add_argument("--tls-key", metavar="PATH", help="its private key (PEM)")
     parser.add_argument("--log", choices=("text", "json"), default="text", help="the form of the log on stderr")

@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.exploring import Route
 from conformance.plan import Plan
-from conformance.scripts import Case, Settle, Step
+from conformance.scripts import Case, Idle, Settle, Step
 from spec.expressions import compile_expression
 from spec.parameters import Rate
 
@@ -15,6 +15,9 @@ FAMILY = "limits"
 
 _MOST = 60
 """A limit of more than this many is not tried: its case would be a load test."""
+
+_LONGEST = 4.0
+"""A window longer than this, in seconds, is not waited for."""
 
 
 def cases(plan: Plan) -> Iterator[Case]:
@@ -72,6 +75,22 @@ def _reached(plan: Plan, route: Route, message: str, rate: Rate, rules: tuple[st
         FAMILY, f"{name}/again-over", (*allowed, *over, *_try(plan, route, "again", message, "one")), rules=rules
     )
     yield from _uncounted(plan, route, message, rate, rules)
+    if rate.window <= _LONGEST:
+        yield from _sliding(plan, route, message, rate, rules)
+
+
+def _sliding(plan: Plan, route: Route, message: str, rate: Rate, rules: tuple[str, ...]) -> Iterator[Case]:
+    """Any window of its length counts, not only those that begin at some moment; and one that is over is over."""
+    name, window = f"{route.state}/{message}", rate.window
+    first = _try(plan, route, "c0", message, "one", rules=rules)
+    rest = [step for n in range(1, rate.count) for step in _try(plan, route, f"c{n}", message, "one", rules=rules)]
+    last = _try(plan, route, "last", message, "one", rules=rules)
+    over = _try(plan, route, "over", message, "one")
+    across = (*first, Idle(window * 0.7), *rest, Idle(window * 0.5), *last, *over)
+    yield plan.case(FAMILY, f"{name}/across-windows", across, rules=rules)
+    refused = [step for n in range(rate.count) for step in _try(plan, route, f"r{n}", message, "one")]
+    passed = (*first, *rest, Idle(window * 0.5), *refused, Idle(window * 0.7), *last)
+    yield plan.case(FAMILY, f"{name}/refused-do-not-count", passed, rules=rules)
 
 
 def _uncounted(plan: Plan, route: Route, message: str, rate: Rate, rules: tuple[str, ...]) -> Iterator[Case]:

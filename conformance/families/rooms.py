@@ -124,7 +124,7 @@ def _leaving(plan: Plan, state: str, route: Route, message: str) -> Iterator[Cas
         back = (*route.steps("dan", subject="ben", id={"$id": "dan"}), _say(plan, "dan", message, "back", rules=forget))
         steps = (*members, *end, *talk, Settle(), *back, Settle())
         yield plan.case(FAMILY, f"{state}/{message}/left-by-{name}", steps, rules=forget)
-    speaking = (_say(plan, "ben", message, "last words"), Close("ben"), Settle())
+    speaking = (_say(plan, "ben", message, "last words", rules=forget), Close("ben"), Settle())
     after = (_say(plan, "ana", message, "after", rules=forget), Settle())
     yield plan.case(FAMILY, f"{state}/{message}/left-speaking", (*members, *speaking, *after), rules=forget)
 

@@ -105,6 +105,7 @@ def _follows(plan: Plan, state: str, route: Route) -> Iterator[Case]:
             here = route.steps("ana", left=first, subject="ana", id={"$id": "first"})
             before = plan.rehearse(here).dues.get("ana", {})
             renew = plan.send("ana", message, left=second, label="renewed", id={"$id": "second"})
+            renew = evolve(renew, rules=plan.rehearse((*here, renew)).rules)
             after = plan.rehearse((*here, renew)).dues.get("ana", {})
             moved = [timer for timer in after if timer in before and after[timer] != before[timer]]
             if not moved:

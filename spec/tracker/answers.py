@@ -49,6 +49,7 @@ def answer_findings(
     if isinstance(expected, Upgrade):
         if answer.status != 101:
             text = f"the upgrade was refused with {answer.status}{_code(answer)}, expected 101"
+            rules = tuple(dict.fromkeys((*rules, *_rules_of(document, _code(answer).strip()))))
             return [Finding("refused", rules, text, client, at, focus=focus)]
         found = _subprotocol(expected, answer, rules, client, at)
     else:
@@ -111,6 +112,11 @@ def _headers(document: Document, expected: Refusal | Upgrade, answer: Answer, cl
             text = f"{rule.ordered[-1]} lies before {rule.ordered[0]}"
             found.append(Finding("header", rule.rules, text, client, at))
     return found
+
+
+def _rules_of(document: Document, code: str) -> tuple[str, ...]:
+    """The rules by which a refusal with a code would have been right."""
+    return tuple(rule for row in document.opening if row.code == code for rule in row.rules)
 
 
 def _json(text: str) -> Mapping[str, Any]:

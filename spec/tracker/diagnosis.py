@@ -7,6 +7,7 @@ from typing import Any
 
 from spec.expressions import compile_expression, pointer_get
 from spec.machine import Closing, Emission
+from spec.model import Broadcast
 from spec.tracker.findings import Finding
 from spec.tracker.following import Follower
 from spec.tracker.hypothesis import Debt, Hypothesis, View
@@ -23,12 +24,20 @@ class Diagnosis:
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
         self._document = follower.document
+        self._broadcasts = {
+            effect.message: (*effect.isolation, *case.rules)
+            for state in self._document.states.values()
+            for cases in state.receive.values()
+            for case in cases
+            for effect in case.do
+            if isinstance(effect, Broadcast)
+        }
 
     # -------------------------------------------------------------------------------------------------- messages
 
     def message(self, h: Hypothesis, client: str, body: Body, at: float) -> Hypothesis:
         """The hypothesis with what a message breaks that nothing explains."""
-        for step in (self._out_of_order, self._doubled, self._strayed_from_room, self._forbidden):
+        for step in (self._out_of_order, self._doubled, self._strayed_from_room, self._forbidden, self._foreign):
             finding = step(h, client, body, at)
             if finding is not None:
                 h.findings.append(finding)
@@ -96,7 +105,7 @@ class Diagnosis:
     def _out_of_order(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         heads = h.views[client].heads()
         for debt in h.views[client].debts:
-            if debt in heads or not isinstance(debt.output, Emission) or self._follower.differences(debt.output, body):
+            if debt in heads or not isinstance(debt.output, Emission) or not self._answers(debt.output, body):
                 continue
             first = next(head for head in heads if head.domain == debt.domain)
             text = f"`{self.type(body)}`{self.code(body)} came before {self.name(first)}, which was due first"
@@ -104,6 +113,11 @@ class Diagnosis:
             shadow = ("missing", first.output.rules[0])
             return Finding("order", rules, text, client, at, focus=debt.focus, shadow=shadow)
         return None
+
+    def _answers(self, emission: Emission, body: Body) -> bool:
+        """Whether a message is an expected one, or at least an answer to the same message of the client's."""
+        replies = emission.reply == "must" and pointer_get(body, self._document.envelope.reply_to) == emission.reply_to
+        return replies or not self._follower.differences(emission, body)
 
     def _doubled(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         for emission in h.views[client].paid:
@@ -116,6 +130,8 @@ class Diagnosis:
     def _strayed_from_room(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         """A broadcast of a room that this client is no member of, or from which it should have been left out."""
         payload = self._document.envelope.payload
+        if any(self._same_payload(debt, body) for debt in h.views[client].debts):
+            return None
         for name, view in h.views.items():
             for emission in (*(debt.output for debt in view.debts), *view.paid):
                 if not isinstance(emission, Emission) or emission.broadcast is None or name == client:
@@ -127,6 +143,27 @@ class Diagnosis:
                     text = f"`{emission.message}` came, which was for {name}'s room and not for this connection"
                     return Finding("isolation", rules, text, client, at)
         return None
+
+    def _same_payload(self, debt: Debt, body: Body) -> bool:
+        payload = self._document.envelope.payload
+        return self._similar(debt, body) and not differences(
+            pointer_get(debt.output.body, payload) if isinstance(debt.output, Emission) else None,
+            pointer_get(body, payload),
+        )
+
+    def _foreign(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
+        """A broadcast that has nothing in common with any that this exchange knows: rooms are fresh in each."""
+        rules = self._broadcasts.get(self.type(body))
+        if rules is None:
+            return None
+        got = pointer_get(body, self._document.envelope.payload)
+        for debt in h.views[client].debts:
+            if self._similar(debt, body) and isinstance(debt.output, Emission) and isinstance(got, Mapping):
+                wanted = pointer_get(debt.output.body, self._document.envelope.payload)
+                if any(not differences(value, got.get(name)) for name, value in wanted.items()):
+                    return None
+        text = f"`{self.type(body)}` came, which nobody of this connection's room sent"
+        return Finding("isolation", rules, text, client, at)
 
     def _forbidden(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         number = h.views[client].number
@@ -148,7 +185,8 @@ class Diagnosis:
             outputs = [debt.output for debt in fired.views[client].debts]
             if any(isinstance(o, Emission) and o.timer == key[1] and not differences(o.body, body) for o in outputs):
                 text = f"`{key[1]}` fired {due.at - at:.3f} s early"
-                return Finding("early", self._follower.timer_rules(key), text, client, at, timed=True)
+                focus = h.focuses.get(due.cause, ())
+                return Finding("early", self._follower.timer_rules(key), text, client, at, True, focus)
         return None
 
     def _stray(self, view: View, client: str, what: str, at: float, check: str) -> Finding:
@@ -194,7 +232,8 @@ class Diagnosis:
             closing = debt.output if debt is not None else None
             if isinstance(closing, Closing) and closing.code == code and closing.reason in {None, reason}:
                 text = f"{what}: `{key[1]}` fired {due.at - at:.3f} s early"
-                return Finding("early", self._follower.timer_rules(key), text, client, at, timed=True)
+                focus = h.focuses.get(due.cause, ())
+                return Finding("early", self._follower.timer_rules(key), text, client, at, True, focus)
         finding = self._stray(view, client, what, at, "close")
         if finding.rules or finding.focus:
             return finding
@@ -215,8 +254,8 @@ class Diagnosis:
             for key, due in self._follower.timers(h, view):
                 if self._follower.latest(h, due) + self._follower.within < now:
                     text = f"`{key[1]}` was due {now - due.at:.3f} s ago and did not fire"
-                    rules = self._follower.timer_rules(key)
-                    h.findings.append(Finding("missing", rules, text, client, now, timed=True))
+                    rules, focus = self._follower.timer_rules(key), h.focuses.get(due.cause, ())
+                    h.findings.append(Finding("missing", rules, text, client, now, True, focus))
                     del h.world.connections[view.number or 0].timers[key]
 
 

@@ -63,7 +63,7 @@ class Follower:
         due = fired.world.connections[view.number].timers[key]
         outputs = self.machine.fire(fired.world, view.number, *key, max(at, due.at))
         view.last_rules = outputs[0].rules if outputs else view.last_rules
-        self.owe(fired, outputs, max(at, self.latest(h, due)) + self.within, ())
+        self.owe(fired, outputs, max(at, self.latest(h, due)) + self.within, h.focuses.get(due.cause, ()))
         return fired
 
     def timer_rules(self, key: TimerKey) -> tuple[str, ...]:
@@ -80,7 +80,8 @@ class Follower:
             latest = self.latest(h, due)
             if at > latest:
                 text = f"`{key[1]}` fired {at - due.at:.3f} s after it was due; {latest - due.at:.3f} s is allowed"
-                fired.findings.append(Finding("late", self.timer_rules(key), text, client, at, timed=True))
+                focus = h.focuses.get(due.cause, ())
+                fired.findings.append(Finding("late", self.timer_rules(key), text, client, at, True, focus))
             yield fired
 
     # ---------------------------------------------------------------------------------------------------- inputs

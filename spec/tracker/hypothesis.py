@@ -66,6 +66,7 @@ class Hypothesis:
     world: World
     views: dict[str, View] = field(factory=dict)
     seen: dict[int, float] = field(factory=dict)
+    focuses: dict[int, tuple[str, ...]] = field(factory=dict)
     findings: list[Finding] = field(factory=list)
     covered: set[str] = field(factory=set)
     visited: set[str] = field(factory=set)
@@ -75,6 +76,7 @@ class Hypothesis:
             self.world.copy(),
             {name: view.copy() for name, view in self.views.items()},
             dict(self.seen),
+            dict(self.focuses),
             list(self.findings),
             set(self.covered),
             set(self.visited),

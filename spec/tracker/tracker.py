@@ -129,6 +129,7 @@ class Tracker:
                 return
             view.focus = focus
             outputs = self.machine.receive(h.world, view.number, frame, moment)
+            h.focuses[h.world.causes] = focus
             view.last_rules = next((o.rules for o in outputs if o.connection == view.number), view.last_rules)
             self._follower.owe(h, outputs, at + self._follower.within, focus)
 

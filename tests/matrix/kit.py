@@ -1,0 +1,116 @@
+"""Starting foreign servers and checking them as a user would: by the command, over a URL."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+ROOT = Path(__file__).parents[2]
+SECRET = "a-secret-of-the-matrix-that-is-long-enough"
+ISSUER, AUDIENCE, ORIGIN = "https://issuer.example", "urn:chat", "https://app.example"
+
+# Quick-test values, an issuer, an audience and origins: with these, every rule that the wire can show applies.
+PARAMETERS = {"auth_deadline": "700ms", "auth_rate": "10/2s", "origins": ORIGIN}
+
+SERVERS: Mapping[str, tuple[str, ...]] = {
+    "chat_websockets": (sys.executable, "-m", "tests.foreign.chat_websockets.server"),
+    "chat_ws": ("node", str(ROOT / "tests/foreign/chat_ws/server.mjs")),
+}
+
+# What no client can see: the suite leaves these to hooks and metrics.
+UNSEEN = {
+    "shutdown-abrupt": "only a shutdown shows it",
+    "shutdown-without-close": "only a shutdown shows it",
+    "v1-unlogged": "only the server's own log and metrics show it",
+}
+
+
+@frozen
+class Fault:
+    """One switchable fault: the rules that it breaks, the first of which a report should name."""
+
+    server: str
+    name: str
+    rules: tuple[str, ...]
+    rollout: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.server}:{self.name}"
+
+
+@frozen
+class Checked:
+    """What `handfast check` said: exit code, json report, and what it printed."""
+
+    code: int
+    report: Mapping[str, Any]
+    output: str = field(repr=False)
+
+    @property
+    def broken(self) -> dict[str, tuple[str, ...]]:
+        """The cases that failed or warned, with the rules that they name."""
+        return {
+            case["id"]: tuple(case["rules"]) for case in self.report["cases"] if case["verdict"] in {"fail", "warn"}
+        }
+
+    @property
+    def unclear(self) -> list[str]:
+        """The cases that came to anything but pass, fail or warn."""
+        return [
+            f"{case['id']}: {case['verdict']} {case['message']}"
+            for case in self.report["cases"]
+            if case["verdict"] not in {"pass", "fail", "warn", "not applicable"}
+        ]
+
+
+def faults(server: str) -> list[Fault]:
+    """The faults of a foreign server that the wire can show."""
+    entries = json.loads((ROOT / "tests/foreign" / server / "faults.json").read_text())
+    return [
+        Fault(server, entry["name"], tuple(entry["rules"]), entry["rollout"], entry["text"])
+        for entry in entries
+        if entry["name"] not in UNSEEN
+    ]
+
+
+@contextmanager
+def serving(server: str, rollout: str, fault: str | None = None, keys: tuple[str, ...] = ()) -> Iterator[str]:
+    """A foreign server as a process; gives its URL."""
+    settings = {**PARAMETERS, "rollout": rollout, "issuer": ISSUER, "audience": AUDIENCE}
+    command = [*SERVERS[server], "--port", "0", *(keys or ("--secret", "env:MATRIX_SECRET"))]
+    command += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    command += ["--fault", fault] if fault else []
+    environment = {**os.environ, "MATRIX_SECRET": SECRET}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            assert line.startswith("listening on "), f"{server} did not start: {line!r}"
+            yield "ws://" + line.removeprefix("listening on ").strip()
+        finally:
+            process.kill()
+
+
+def check(url: str, rollout: str, folder: Path, *more: str, keys: tuple[str, ...] = ()) -> Checked:
+    """`handfast check` as a process of its own."""
+    report = folder / "report.json"
+    settings = {**PARAMETERS, "rollout": rollout}
+    command = [sys.executable, "-m", "spec", "check", url, "--protocol", "chat"]
+    command += [*(keys or ("--secret", "env:MATRIX_SECRET")), "--issuer", ISSUER, "--audience", AUDIENCE]
+    command += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    command += ["--report", f"json:{report}", "--failures", str(folder / "failures"), *more]
+    environment = {**os.environ, "MATRIX_SECRET": SECRET}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert report.exists(), done.stdout + done.stderr
+    return Checked(done.returncode, json.loads(report.read_text()), done.stdout + done.stderr)
