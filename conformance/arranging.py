@@ -179,16 +179,14 @@ def _book(
     arguments: argparse.Namespace, tokens: Mapping[str, Any], document: Document, parameters: Mapping[str, Any]
 ) -> TokenBook:
     key = _key(arguments, tokens)
-    policy = None
-    if key is not None:
-        policy = Policy(
-            keys=(key.verifier(),),
-            required=tuple(document.claims["required"]),
-            strings=tuple(document.claims.get("strings", ())),
-            issuer=arguments.issuer or tokens.get("issuer"),
-            audience=arguments.audience or tokens.get("audience"),
-            subject=document.claims.get("subject", "sub"),
-        )
+    policy = Policy(
+        keys=(key.verifier(),) if key is not None else (),
+        required=tuple(document.claims["required"]),
+        strings=tuple(document.claims.get("strings", ())),
+        issuer=arguments.issuer or tokens.get("issuer"),
+        audience=arguments.audience or tokens.get("audience"),
+        subject=document.claims.get("subject", "sub"),
+    )
     return TokenBook(
         document,
         key=key,

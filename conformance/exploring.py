@@ -168,7 +168,7 @@ class _Stage:
         self._machine = target.machine
         self._world = World()
         self._now = self._epoch = target.epoch
-        self._symbols = Symbols(target, lambda: self._now, 0, lambda minted: None)
+        self._symbols = Symbols(target, lambda: self._now, 0, target.book.mint)
         self._numbers: dict[str, int] = {}
         self._answer: Refusal | Upgrade | None = None
         self._outputs: list[Output] = []

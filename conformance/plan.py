@@ -34,6 +34,7 @@ class Plan:
         self.explorer = Explorer(target)
         self.routes = self.explorer.routes
         self.untried: dict[str, str] = {}
+        self._broadcasts: list[tuple[str, str]] | None = None
         self._probes = {state: self._find_probe(route) for state, route in self.routes.items()}
 
     # --------------------------------------------------------------------------------------------------- cases
@@ -94,6 +95,11 @@ class Plan:
 
     def broadcasts(self) -> list[tuple[str, str]]:
         """Every (state, client message) by which a member of a room speaks to it."""
+        if self._broadcasts is None:
+            self._broadcasts = self._find_broadcasts()
+        return self._broadcasts
+
+    def _find_broadcasts(self) -> list[tuple[str, str]]:
         found = []
         for state, route in self.routes.items():
             for message in self.client_messages():

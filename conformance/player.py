@@ -70,7 +70,7 @@ class Player:
         self._outcome = Outcome()
         self._wires: dict[str, Wire] = {}
         self._addresses: dict[str, str] = {}
-        self._symbols = Symbols(target, clock, number, self._minted)
+        self._symbols = Symbols(target, clock, number, target.book.get, self._minted)
         self._changed = trio.Event()
         self._over = False
         self._nursery: trio.Nursery | None = None

@@ -63,7 +63,7 @@ def _speaks(plan: Plan, answers: list[str]) -> bool:
 
 
 def _no_server(plan: Plan, answers: list[str]) -> tuple[str, str]:
-    url, said = plan.target.endpoint.url, sorted({answer[:120] for answer in answers})
+    url, said = plan.target.endpoint.url, sorted({" ".join(answer.split())[:120] for answer in answers})
     text = f"{url} is no server of {plan.document.name}: no upgrade was accepted (answers: {'; '.join(said) or 'none'})"
     if any("VERSION_UNSUPPORTED" in answer for answer in said):
         return text, "it serves other versions: tell its rollout stage, such as `--set rollout=legacy`"

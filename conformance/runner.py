@@ -110,7 +110,7 @@ class Runner:
                 busy.release()
             if outcome.unreachable is not None and not await self._alive():
                 self._dies(outcome.unreachable)
-            elif any(finding.timed for finding in outcome.findings) or outcome.unreachable is not None:
+            elif outcome.unreachable is not None or _doubtful(case, outcome):
                 self._doubtful.append((case, outcome))
             else:
                 self._conclude(case, outcome)
@@ -214,7 +214,7 @@ class Runner:
             if not outcome.findings and outcome.unreachable is None:
                 self._conclude(case, outcome, attempt, None if self._harness_late(first) else "flaky")
                 return False
-            if not late or not any(finding.timed for finding in outcome.findings):
+            if not late or not _doubtful(case, outcome):
                 self._conclude(case, outcome, attempt)
                 return True
         self._conclude(case, outcome, 3, "inconclusive")
@@ -255,6 +255,11 @@ class Runner:
         message = "" if verdict == "pass" else f"{text}; {within * 1000:.0f} ms are allowed"
         transcript = tuple(outcome.transcript)
         self._tell(Result(case, verdict, rules, message, (), transcript, covered, measured=measured))
+
+
+def _doubtful(case: Case, outcome: Outcome) -> bool:
+    """Whether a failure rests on silence or on timing."""
+    return bool(outcome.findings) and (case.timed or any(finding.timed for finding in outcome.findings))
 
 
 def _attributed(finding: Finding, plain: set[tuple[str, str]]) -> Finding:

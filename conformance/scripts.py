@@ -157,6 +157,11 @@ class Case:
     quiet: bool = True
     measure: Mapping[str, Any] | None = None
 
+    @property
+    def timed(self) -> bool:
+        """Whether the case rests on when things happen, or on a limit that others of its clients share."""
+        return any(isinstance(s, Idle | Expire) or (isinstance(s, Open) and s.address is not None) for s in self.steps)
+
 
 def token(recipe: str = "valid", subject: str = "ana", **more: Any) -> dict[str, Any]:
     """The symbol of a token; `left` is the life it has, `label` tells two tokens apart."""

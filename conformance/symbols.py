@@ -25,13 +25,18 @@ class Symbols:
     """Gives every symbol of a case its value; the same symbol has the same value throughout."""
 
     def __init__(
-        self, target: Target, clock: Callable[[], float], number: int, minted: Callable[[Minted], None]
+        self,
+        target: Target,
+        clock: Callable[[], float],
+        number: int,
+        mint: Callable[[Mapping[str, Any], str, float], Minted],
+        minted: Callable[[Minted], None] = lambda minted: None,
     ) -> None:
         self._target = target
         self._clock = clock
         self._prefix = f"{target.tag}-{number}"
         self._ids = 0
-        self._told = minted
+        self._mint, self._told = mint, minted
         self._tokens: dict[str, Minted] = {}
 
     def value(self, value: Any) -> Any:
@@ -110,7 +115,7 @@ class Symbols:
         key = json.dumps(wanted, sort_keys=True)
         if key not in self._tokens:
             subject = self._room(wanted.get("subject", "ana"))
-            self._tokens[key] = minted = self._target.book.get(wanted, subject, self._clock())
+            self._tokens[key] = minted = self._mint(wanted, subject, self._clock())
             self._told(minted)
         return self._tokens[key].text
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from attrs import evolve
+
 from spec.expressions import compile_expression, pointer_get
 from spec.machine import Closing, Emission
-from spec.model import Broadcast
+from spec.model import Broadcast, Fail
 from spec.tracker.findings import Finding
 from spec.tracker.following import Follower
 from spec.tracker.hypothesis import Debt, Hypothesis, View
@@ -24,6 +26,13 @@ class Diagnosis:
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
         self._document = follower.document
+        self._raised: dict[str, tuple[str, ...]] = {}
+        for state in self._document.states.values():
+            for cases in state.receive.values():
+                for case in cases:
+                    for effect in case.do:
+                        if isinstance(effect, Fail):
+                            self._raised[effect.code] = (*self._raised.get(effect.code, ()), *case.rules)
         self._broadcasts = {
             effect.message: (*effect.isolation, *case.rules)
             for state in self._document.states.values()
@@ -50,7 +59,10 @@ class Diagnosis:
                 return tried
         found = self._early(h, client, body, at) or self.always(h, client, body, at)
         what = f"`{self.type(body)}`{self.code(body)} came"
-        h.findings.append(found or self._stray(h.views[client], client, what, at, "accepted"))
+        stray = self._stray(h.views[client], client, what, at, "accepted")
+        # The rules by which this error would have been right stand behind those by which it is wrong.
+        claimed = self._raised.get(self.code(body).strip(), ())
+        h.findings.append(found or evolve(stray, rules=tuple(dict.fromkeys((*stray.rules, *claimed)))))
         return h
 
     def always(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:

@@ -33,6 +33,10 @@ UNSEEN = {
 }
 
 
+# A fault that only another algorithm shows; the others are shown with HS256.
+ALGORITHMS = {"public-key-as-secret": "RS256"}
+
+
 @frozen
 class Fault:
     """One switchable fault: the rules that it breaks, the first of which a report should name."""
