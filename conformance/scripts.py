@@ -54,7 +54,7 @@ class Open:
 
 @frozen
 class Send:
-    """Send a message; `change` edits its envelope by JSON Pointer, `drop` removes members, `pad_to` fills to bytes."""
+    """Send a message; `change` edits its envelope by JSON Pointer, `drop` removes members, `pad_to` fills to bytes with `pad_with`."""
 
     client: str
     message: str
@@ -63,6 +63,7 @@ class Send:
     change: Mapping[str, Any] = field(factory=dict)
     drop: tuple[str, ...] = ()
     pad_to: int | None = None
+    pad_with: str = "x"
     fragments: int = 1
     rules: tuple[str, ...] = ()
 

@@ -84,7 +84,9 @@ class Symbols:
             _remove(body, pointer)
         if step.pad_to is not None:
             body["padding"] = ""
-            body["padding"] = "x" * max(0, step.pad_to - len(encode(body).encode()))
+            room = max(0, step.pad_to - len(encode(body).encode()))
+            wide, rest = divmod(room, len(step.pad_with.encode()))
+            body["padding"] = step.pad_with * wide + "x" * rest
         return encode(body)
 
     def hide(self, text: str) -> str:

@@ -185,6 +185,7 @@ def _frames(plan: Plan, state: str, route: Route) -> Iterator[Case]:
     }
     message = plan.client_messages()[-1].name
     frames["oversize-by-one"] = plan.send("ana", message, pad_to=largest + 1)
+    frames["oversize-in-bytes-only"] = plan.send("ana", message, pad_to=largest + 1, pad_with="🍲")
     frames["oversize-in-fragments"] = plan.send("ana", message, pad_to=largest + 1, fragments=4)
     for name, step in frames.items():
         yield plan.case(FAMILY, f"frame/{state}/{name}", (*_watched(plan, route), step, Settle()))
@@ -194,6 +195,7 @@ def _frames(plan: Plan, state: str, route: Route) -> Iterator[Case]:
         for name, padded in {
             "largest": evolve(probe[0], pad_to=largest, rules=limits),
             "largest-in-fragments": evolve(probe[0], pad_to=largest, fragments=3, rules=limits),
+            "largest-wide": evolve(probe[0], pad_to=largest, pad_with="🍲", rules=limits),
             "in-fragments": evolve(probe[0], fragments=5),
         }.items():
             yield plan.case(FAMILY, f"frame/{state}/{name}", (*route.steps("ana"), padded, Settle()), rules=limits)

@@ -14,7 +14,7 @@ from typing import Any
 from spec.expressions import pointer_get
 from spec.machine import Closing, Refusal, Request
 from spec.machine.machine import Machine
-from spec.machine.values import Frame
+from spec.machine.values import Frame, Text
 from spec.machine.world import World
 from spec.messages import Read, Reader
 from spec.tracker.answers import Answer, answer_findings
@@ -122,6 +122,8 @@ class Tracker:
 
     def sent(self, client: str, frame: Frame, at: float, focus: tuple[str, ...] = ()) -> None:
         """A client sent a message."""
+        if isinstance(frame, Text):
+            self._diagnosis.said.append(frame.text)
 
         def apply(h: Hypothesis, moment: float) -> None:
             view = h.views[client]
