@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import spec
 from conformance.arranging import arrange, bare_arguments
 from conformance.families import all_cases
 from conformance.plan import Plan
@@ -37,18 +39,24 @@ def _explained(identifier: str, source: Source, document: Document) -> str:
     lines += textwrap.wrap(rule.text, 100, initial_indent="  ", subsequent_indent="  ")
     lines += ["", f"  observed: {rule.observe}" + (f" ({rule.reason})" if rule.reason else "")]
     if rule.applies:
-        told = ", ".join(f"{k} {v if isinstance(v, str) else 'or '.join(v)}" for k, v in rule.applies.items())
+        told = ", ".join(f"{k} {v if isinstance(v, str) else ' or '.join(v)}" for k, v in rule.applies.items())
         lines.append(f"  applies where: {told}")
     lines += ["", "  in the document:"]
     for pointer in _cited(source.data, identifier):
         place = source.place(pointer)
-        lines.append(f"    {place.file}:{place.line}  {pointer}")
+        lines.append(f"    {_short(place.file)}:{place.line}  {pointer}")
     cases = _cases(document, identifier)
     lines += ["", f"  tested by {len(cases)} cases" + (":" if cases else "")]
     lines += [f"    {name}" for name in cases[:12]]
     if len(cases) > 12:
         lines.append(f"    … and {len(cases) - 12} more: handfast list {document.name} --cases")
     return "\n".join(lines) + "\n"
+
+
+def _short(file: str) -> str:
+    """A packaged document by its path in the package, another as it was named."""
+    root = Path(spec.__file__).parents[1]
+    return str(Path(file).relative_to(root)) if Path(file).is_relative_to(root) else file
 
 
 def _cited(value: Any, identifier: str, pointer: str = "") -> Iterator[str]:

@@ -248,15 +248,18 @@ class Player:
             with trio.CancelScope(shield=True):
                 await self._pause.acquire()
 
+    def _settled(self) -> bool:
+        return self._tracker.settled(self._clock())
+
     async def _settle(self) -> None:
-        await self._until(self._tracker.settled)
+        await self._until(self._settled)
 
     async def _expire(self, client: str, timer: str | None) -> None:
         """Wait for a timer, and for what it sends."""
         if self._tracker.due_at(client, timer) is None:
             return
         self._note(client, ".", f"waits for {timer or 'its timers'}")
-        await self._until(lambda: not self._tracker.running(client, timer) and self._tracker.settled(), 0.0)
+        await self._until(lambda: not self._tracker.running(client, timer) and self._settled(), 0.0)
 
     async def _idle(self, seconds: float) -> None:
         with trio.move_on_after(seconds):

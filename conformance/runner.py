@@ -169,8 +169,9 @@ class Runner:
     def _attribute(self) -> None:
         """Blame what a step was there for only where the plain exchange does not fail alike."""
         plain = {f.key for result in self._blamed for f in result.findings if not f.focus and f.shadow is None}
+        every = {f.key for result in self._blamed for f in result.findings if f.shadow is None}
         for result in self._blamed:
-            findings = tuple(_attributed(finding, plain) for finding in result.findings)
+            findings = tuple(_attributed(finding, plain, every) for finding in result.findings)
             rules = tuple(dict.fromkeys(rule for finding in findings for rule in finding.blamed))
             attributed = evolve(result, findings=findings, rules=rules or result.case.rules)
             self.results[result.case.id] = attributed
@@ -262,9 +263,9 @@ def _doubtful(case: Case, outcome: Outcome) -> bool:
     return bool(outcome.findings) and (case.timed or any(finding.timed for finding in outcome.findings))
 
 
-def _attributed(finding: Finding, plain: set[tuple[str, str]]) -> Finding:
+def _attributed(finding: Finding, plain: set[tuple[str, str]], every: set[tuple[str, str]]) -> Finding:
     """A finding that follows from a plainer one, or from one of a rule that is due more widely, blames that first."""
-    if finding.shadow in plain:
+    if finding.shadow is not None and finding.shadow in every:
         return evolve(finding, rules=(finding.shadow[1], *finding.rules), focus=())
     if finding.focus and finding.key in plain:
         return evolve(finding, rules=(*finding.rules, *finding.focus), focus=())

@@ -54,7 +54,10 @@ class Open:
 
 @frozen
 class Send:
-    """Send a message; `change` edits its envelope by JSON Pointer, `drop` removes members, `pad_to` fills to bytes with `pad_with`."""
+    """Send a message.
+
+    `change` edits its envelope by JSON Pointer, `drop` removes members, `pad_to` fills it to so many bytes.
+    """
 
     client: str
     message: str

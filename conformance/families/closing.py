@@ -24,4 +24,4 @@ def cases(plan: Plan) -> Iterator[Case]:
         yield plan.case(FAMILY, f"{state}/close/behind-pings", pinged, rules=answers)
         for name, gently in {"fin": True, "reset": False}.items():
             steps = (*route.steps("ana"), *route.steps("ben"), Reset("ana", gently=gently))
-            yield plan.case(FAMILY, f"{state}/{name}", plan.probed(steps, "ben"), rules=forget)
+            yield plan.case(FAMILY, f"{state}/{name}", plan.probed(steps, "ben", forget), rules=forget)

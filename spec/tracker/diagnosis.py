@@ -27,7 +27,7 @@ class Diagnosis:
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
         self._document = follower.document
-        self.said: list[str] = []
+        self.said: list[tuple[str, str]] = []
         self._raised: dict[str, tuple[str, ...]] = {}
         for state in self._document.states.values():
             for cases in state.receive.values():
@@ -61,7 +61,10 @@ class Diagnosis:
                 return tried
         found = self._early(h, client, body, at) or self.always(h, client, body, at)
         what = f"`{self.type(body)}`{self.code(body)} came"
-        stray = self._stray(h.views[client], client, what, at, "accepted")
+        # What is repeated of a refused message is the fault of how that message was handled.
+        speaker = self._speaker(body) or client
+        blamed = h.views[client] if h.views[client].heads() else h.views[speaker]
+        stray = self._stray(blamed, client, what, at, "accepted")
         # The rules by which this error would have been right stand behind those by which it is wrong.
         claimed = self._raised.get(self.code(body).strip(), ())
         h.findings.append(found or evolve(stray, rules=tuple(dict.fromkeys((*stray.rules, *claimed)))))
@@ -123,7 +126,9 @@ class Diagnosis:
                 continue
             first = next(head for head in heads if head.domain == debt.domain)
             text = f"`{self.type(body)}`{self.code(body)} came before {self.name(first)}, which was due first"
-            rules = (*debt.output.order, *self._document.ordered)
+            one_sender = isinstance(first.output, Emission) and first.output.order == debt.output.order
+            order = debt.output.order if one_sender else ()
+            rules = tuple(dict.fromkeys((*order, *self._document.ordered, *first.output.rules)))
             shadow = ("missing", first.output.rules[0])
             return Finding("order", rules, text, client, at, focus=debt.focus, shadow=shadow)
         return None
@@ -176,10 +181,17 @@ class Diagnosis:
                 wanted = pointer_get(debt.output.body, self._document.envelope.payload)
                 if any(not differences(value, got.get(name)) for name, value in wanted.items()):
                     return None
-        if any(isinstance(got, Mapping) and self._shares(got, text) for text in self.said):
+        if self._speaker(body) is not None:
             return None
         text = f"`{self.type(body)}` came, which nobody of this connection's room sent"
         return Finding("isolation", rules, text, client, at)
+
+    def _speaker(self, body: Body) -> str | None:
+        """The client whose message, valid or not, a broadcast repeats."""
+        got = pointer_get(body, self._document.envelope.payload)
+        if not isinstance(got, Mapping) or self.type(body) not in self._broadcasts:
+            return None
+        return next((client for client, text in reversed(self.said) if self._shares(got, text)), None)
 
     def _shares(self, payload: Body, text: str) -> bool:
         """Whether a text that a client sent, valid or not, holds a value of a payload."""
@@ -198,7 +210,8 @@ class Diagnosis:
         for invariant in self._document.invariants:
             if invariant.kind == "never" and self.type(body) in invariant.messages and chain & set(invariant.states):
                 text = f"`{self.type(body)}` came in state {connection.state}"
-                return Finding("isolation", invariant.rules, text, client, at)
+                rules = tuple(dict.fromkeys((*invariant.rules, *h.views[client].last_rules)))
+                return Finding("isolation", rules, text, client, at)
         return None
 
     def _early(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:

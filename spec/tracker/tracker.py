@@ -72,9 +72,12 @@ class Tracker:
     def _best(self) -> Hypothesis:
         return min(self.hypotheses, key=_badness)
 
-    def settled(self) -> bool:
-        """Whether, by some hypothesis that explains everything, nothing is due any more."""
-        return any(not any(view.debts for view in h.views.values()) for h in self.hypotheses)
+    def settled(self, now: float) -> bool:
+        """Whether, by some hypothesis, nothing is due any more and no timer's moment has come."""
+        return any(all(self._quiet(h, view, now) for view in h.views.values()) for h in self.hypotheses)
+
+    def _quiet(self, h: Hypothesis, view: View, now: float) -> bool:
+        return not view.debts and all(due.at > now for _, due in self._follower.timers(h, view))
 
     def running(self, client: str, timer: str | None = None) -> bool:
         """Whether a timer (any, or the named one) of the client's connection still runs by every hypothesis."""
@@ -123,7 +126,7 @@ class Tracker:
     def sent(self, client: str, frame: Frame, at: float, focus: tuple[str, ...] = ()) -> None:
         """A client sent a message."""
         if isinstance(frame, Text):
-            self._diagnosis.said.append(frame.text)
+            self._diagnosis.said.append((client, frame.text))
 
         def apply(h: Hypothesis, moment: float) -> None:
             view = h.views[client]
@@ -219,16 +222,19 @@ class Tracker:
         h.covered.update(self._content.always_judged)
         if view.status != "open" or not isinstance(read.body, dict):
             return h
-        _with(h, self._id_again(view, read.body, client, at))
+        again = self._id_again(view, read.body, client, at)
         for tried in self._follower.explanations(h, client, at):
             debt = self._follower.exact(tried.views[client], read.body)
             if debt is not None:
                 self._follower.pay(tried, tried.views[client], debt, read.body, at)
                 always = self._diagnosis.always(tried, client, read.body, at)
-                return _with(tried, [always] if always else [])
+                return _with(tried, [*again, *([always] if always else [])])
         if self._follower.free(h, view, read.body):
-            return h
-        return self._diagnosis.message(h, client, read.body, at)
+            return _with(h, again)
+        diagnosed = self._diagnosis.message(h, client, read.body, at)
+        # A message that came twice has its id twice; that is not a second breach.
+        doubled = any(finding.check == "double" and finding.at == at for finding in diagnosed.findings)
+        return diagnosed if doubled else _with(diagnosed, again)
 
     def _id_again(self, view: View, body: Mapping[str, Any], client: str, at: float) -> list[Finding]:
         found = []
