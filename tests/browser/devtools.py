@@ -5,7 +5,6 @@ Waits are promises in the page, resolved by what happens there; nothing is polle
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import threading
@@ -121,10 +120,6 @@ class Tab:
     def text(self) -> str:
         """What the page reads."""
         return str(self._evaluate("() => document.body.innerText"))
-
-    def picture(self) -> bytes:
-        """The page as PNG."""
-        return base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
 
     def _evaluate(self, function: str, *arguments: Any) -> Any:
         expression = f"({function})(...{json.dumps(arguments)})"
