@@ -1,0 +1,50 @@
+# `make demo` and `make test` need Python and make, nothing else: everything is installed into .venv.
+
+PYTHON ?= python3
+WORKERS ?= 2
+
+BIN := .venv/bin
+STAMP := .venv/.complete
+OLDEST := 3.11
+
+.PHONY: help venv demo test matrix clean
+
+help:
+	@echo 'make demo     start the reference server and run the suite against it'
+	@echo 'make test     linters, types and all tests; those of tools that are missing are skipped'
+	@echo 'make matrix   the suite against every server and every fault that one can have'
+	@echo 'make venv     only install into .venv'
+	@echo 'make clean    remove .venv, caches and builds'
+
+venv: $(STAMP)
+	@:
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+		echo 'make: there is no $(PYTHON); install Python $(OLDEST) or newer, or name one: make PYTHON=/path/to/python' >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < tuple(map(int, "$(OLDEST)".split("."))))' || { \
+		echo "make: $$($(PYTHON) --version 2>&1) is too old; name $(OLDEST) or newer: make PYTHON=/path/to/python" >&2; \
+		exit 1; }
+	@echo 'Installing into .venv …'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
+	@touch $(STAMP)
+
+demo: venv
+	@$(BIN)/handfast demo
+
+test: venv
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { \
+		echo 'make: these are not formatted; `$(BIN)/ruff format .` does it:' >&2; \
+		$(BIN)/ruff format --check . >&2; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest --quiet -n $(WORKERS) -rs
+
+matrix: venv
+	@HANDFAST_MATRIX=all $(BIN)/python -m pytest tests/matrix --quiet -n $(WORKERS)
+
+clean:
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find spec reference_server conformance tests -name __pycache__ -prune -exec rm -rf {} +
