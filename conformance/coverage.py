@@ -25,6 +25,16 @@ def why_unapplied(rule: Rule, parameters: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _transitions(plan: Plan, reached: set[str]) -> dict[str, list[str]]:
+    """The rows of the opening table and the cases of states and timers: those that decided, and the others."""
+    document = plan.document
+    tables = [*document.receive.values()]
+    for state in document.states.values():
+        tables += [*state.receive.values(), *(timer.expire for timer in state.timers)]
+    every = [row.pointer for row in document.opening] + [case.pointer for cases in tables for case in cases]
+    return {"reached": sorted(reached & set(every)), "unreached": sorted(set(every) - reached)}
+
+
 def coverage(plan: Plan, cases: Iterable[Case], results: Mapping[str, Result], *, filtered: bool) -> dict[str, Any]:
     """Rules by what became of them, and states reached."""
     played = [result for result in results.values() if result.verdict != "not applicable"]
@@ -50,5 +60,6 @@ def coverage(plan: Plan, cases: Iterable[Case], results: Mapping[str, Result], *
     return {
         "rules": {kind: dict(sorted(found.items())) for kind, found in rules.items()},
         "states": {"reached": sorted(visited), "all": [state.path for state in plan.document.leaves()]},
+        "transitions": _transitions(plan, {one for result in played for one in result.transitions}),
         "families": sorted({result.case.family for result in played}),
     }

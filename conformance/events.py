@@ -69,6 +69,7 @@ def case_event(result: Result) -> dict[str, Any]:
         "attempts": result.attempts,
         "covered": sorted(result.covered),
         "visited": sorted(result.visited),
+        "transitions": sorted(result.transitions),
     }
     if result.findings:
         event["findings"] = [

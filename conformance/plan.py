@@ -26,8 +26,9 @@ Secret = tuple[str, str]
 class Plan:
     """The document and the deployment, with routes into the states and the small words of scripts."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, deep: bool = False) -> None:
         self.target = target
+        self.deep = deep
         self.document: Document = target.document
         self.parameters = target.parameters
         self.book: TokenBook = target.book

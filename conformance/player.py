@@ -43,6 +43,7 @@ class Outcome:
     transcript: list[Entry] = field(factory=list)
     covered: set[str] = field(factory=set)
     visited: set[str] = field(factory=set)
+    transitions: set[str] = field(factory=set)
     unavailable: str | None = None
     unreachable: str | None = None
     timings: dict[str, float] = field(factory=dict)
@@ -94,6 +95,7 @@ class Player:
         self._outcome.findings = self._tracker.findings
         self._outcome.covered = self._tracker.covered
         self._outcome.visited = self._tracker.visited
+        self._outcome.transitions = self._tracker.transitions
         self._outcome.duration = self._clock() - started
         return self._outcome
 

@@ -151,6 +151,7 @@ class Runner:
                 tuple(outcome.transcript),
                 frozenset(outcome.covered),
                 frozenset(outcome.visited),
+                frozenset(outcome.transitions - {""}),
                 outcome.duration,
                 attempts,
             )

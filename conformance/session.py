@@ -89,7 +89,7 @@ class Session:
 
     async def _run(self) -> Exit:
         clock, started = Clock(), time.monotonic()
-        plan = Plan(self.arranged.target)
+        plan = Plan(self.arranged.target, deep=self.arranged.level == "deep")
         every, chosen = choose(plan, self.arranged)
         self.stream.tell(header_event(self.arranged, len(chosen)))
         try:

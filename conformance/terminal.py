@@ -153,10 +153,11 @@ def _print_footer(console: Console, header: Event, cases: list[dict[str, Any]], 
         return
     rules = footer["coverage"]["rules"]
     testable = len(rules["reached"]) + len(rules["unreached"])
-    states = footer["coverage"]["states"]
+    states, rows = footer["coverage"]["states"], footer["coverage"]["transitions"]
     console.print(
         f"rules reached: {len(rules['reached'])} of {testable} that apply here; "
-        f"states: {len(states['reached'])} of {len(states['all'])}"
+        f"states: {len(states['reached'])} of {len(states['all'])}; "
+        f"rows and cases of the document: {len(rows['reached'])} of {len(rows['reached']) + len(rows['unreached'])}"
     )
     for kind, title in (
         ("unreached", "not reached"),

@@ -29,6 +29,7 @@ class Result:
     transcript: tuple[Entry, ...] = ()
     covered: frozenset[str] = frozenset()
     visited: frozenset[str] = frozenset()
+    transitions: frozenset[str] = frozenset()
     duration: float = 0.0
     attempts: int = 1
     failure_file: str | None = None

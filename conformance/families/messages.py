@@ -74,9 +74,10 @@ def cases(plan: Plan) -> Iterator[Case]:
     whole: set[str] = set()
     for state, route in plan.leaves():
         top = state.partition(".")[0]
+        everything = plan.deep or top not in whole
         for message in plan.client_messages():
-            yield from _bodies(plan, state, route, message, whole=top not in whole)
-        yield from _texts(plan, state, route, whole=top not in whole)
+            yield from _bodies(plan, state, route, message, whole=everything)
+        yield from _texts(plan, state, route, whole=everything)
         yield from _frames(plan, state, route)
         whole.add(top)
 

@@ -24,7 +24,7 @@ def cases(plan: Plan) -> Iterator[Case]:
     for state, route in plan.leaves():
         for message, _ in plan.secrets():
             # The whole list where a token decides first; elsewhere one recipe for each rung and verdict.
-            chosen = recipes if _first(state, seen) else _one_each(recipes)
+            chosen = recipes if _first(state, seen) or plan.deep else _one_each(recipes)
             for recipe in chosen:
                 send = plan.send("ana", message, recipe=_symbol(plan, recipe), rules=recipe.rules, label="tried")
                 steps = plan.probed((*route.steps("ana", subject="ana"), send, Settle()), "ana")

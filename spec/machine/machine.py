@@ -53,6 +53,7 @@ class _Event:
     scope: dict[str, Any]
     cause: int
     rules: tuple[str, ...]
+    pointer: str = ""
     source: int | None = None
     timer: str | None = None
     read: Read | None = None
@@ -70,6 +71,7 @@ class _Case:
     run: tuple[_Run, ...]
     to: str | None
     rules: tuple[str, ...]
+    pointer: str
 
 
 class Machine:
@@ -183,7 +185,7 @@ class Machine:
             if case.inside is not None and not _within(event.connection.state, case.inside):
                 continue
             if self.classifier.passes(case.when, question):
-                event.rules = case.rules
+                event.rules, event.pointer = case.rules, case.pointer
                 for run in case.run:
                     run(event)
                 if case.to is not None and event.connection.state != CLOSED:
@@ -248,7 +250,9 @@ class Machine:
     # --------------------------------------------------------------------------------------------- compilation
 
     def _cases(self, cases: tuple[model.Case, ...]) -> tuple[_Case, ...]:
-        return tuple(_Case(case.when, case.inside, self._effects(case.do), case.to, case.rules) for case in cases)
+        return tuple(
+            _Case(case.when, case.inside, self._effects(case.do), case.to, case.rules, case.pointer) for case in cases
+        )
 
     def _table(self, state: model.State) -> dict[str, tuple[_Case, ...]]:
         """Every input that a state or an ancestor of it handles; the innermost wins."""
@@ -330,6 +334,7 @@ class Machine:
                         reply_to=reply_to,
                         rules=event.rules,
                         cause=event.cause,
+                        pointer=event.pointer,
                         source=event.source,
                         broadcast=room,
                         isolation=effect.isolation,
@@ -427,6 +432,7 @@ def _emission(event: _Event, message: str, body: Mapping[str, Any], reply: str, 
         reply_to=reply_to,
         rules=event.rules,
         cause=event.cause,
+        pointer=event.pointer,
         source=event.source,
         timer=event.timer,
     )
@@ -442,7 +448,9 @@ def _reply(wanted: str, event: _Event) -> tuple[str, str | None]:
 
 
 def _close(event: _Event, code: int, reason: str | None) -> None:
-    event.outputs.append(Closing(event.connection.number, code, reason, event.rules, event.cause, event.timer))
+    event.outputs.append(
+        Closing(event.connection.number, code, reason, event.rules, event.cause, event.timer, event.pointer)
+    )
     event.world.forget(event.connection)
 
 

@@ -66,7 +66,8 @@ class Emission:
 
     `body` may hold `Chosen` values, which the sender fills in. `reply` says what is due of the reply member: `must`,
     `free` (unjudged) or `never`; `reply_to` is the id that it would name. `source` is the connection whose input
-    caused the message, None for timers; `timer` names the timer that did. `cause` numbers the input or timer event.
+    caused the message, None for timers; `timer` names the timer that did. `cause` numbers the input or timer event;
+    `pointer` is the case of the document that decided (a JSON Pointer).
     """
 
     connection: int
@@ -78,6 +79,7 @@ class Emission:
     cause: int
     source: int | None = None
     timer: str | None = None
+    pointer: str = ""
     broadcast: tuple[str, Any] | None = None
     isolation: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
@@ -93,6 +95,7 @@ class Closing:
     rules: tuple[str, ...]
     cause: int
     timer: str | None = None
+    pointer: str = ""
 
 
 Output = Emission | Closing

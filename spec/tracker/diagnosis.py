@@ -257,6 +257,7 @@ class Diagnosis:
             h.findings.append(Finding("reason", rules, text, client, at))
         else:
             h.covered.update(debt.rules)
+            h.transitions.add(closing.pointer)
 
     def unexpected_close(self, h: Hypothesis, client: str, code: int | None, reason: str, at: float) -> Finding:
         """A close that no rule makes due now."""

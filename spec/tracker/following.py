@@ -127,6 +127,7 @@ class Follower:
         view.paid.append(debt.output)
         h.seen.setdefault(debt.output.cause, at)
         h.covered.update(debt.rules, debt.output.order, self.document.due_rules)
+        h.transitions.add(debt.output.pointer)
         self.note_state(h, view)
 
     def note_state(self, h: Hypothesis, view: View) -> None:

@@ -70,6 +70,7 @@ class Hypothesis:
     findings: list[Finding] = field(factory=list)
     covered: set[str] = field(factory=set)
     visited: set[str] = field(factory=set)
+    transitions: set[str] = field(factory=set)
 
     def copy(self) -> Hypothesis:
         return Hypothesis(
@@ -80,6 +81,7 @@ class Hypothesis:
             list(self.findings),
             set(self.covered),
             set(self.visited),
+            set(self.transitions),
         )
 
     def client_of(self, number: int) -> str | None:

@@ -65,6 +65,11 @@ class Tracker:
         return self._best().visited
 
     @property
+    def transitions(self) -> set[str]:
+        """The rows and cases of the document (JSON Pointers) that decided what was observed."""
+        return self._best().transitions
+
+    @property
     def failed(self) -> bool:
         """Whether the exchange cannot be followed any further."""
         return any(finding.hard for finding in self.findings)
@@ -206,6 +211,7 @@ class Tracker:
         _with(h, [*leaks, *findings])
         if not findings:
             h.covered.update(view.focus, expected.rules, expected.header_rules, self._content.leak_rules)
+            h.transitions.add(expected.pointer)
         if isinstance(expected, Refusal) or answer.status != 101:
             view.status = "refused"
             return h
