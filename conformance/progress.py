@@ -38,6 +38,7 @@ class Progress:
     def began(self, events: list[dict[str, Any]]) -> None:
         """The first case is about to run."""
         print_header(self._console, events)
+        self._bar.update(self._task, total=events[0]["cases"])
         self._bar.start()
 
     def shown(self, result: Result, total: int) -> None:
