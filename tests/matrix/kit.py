@@ -24,6 +24,8 @@ SERVERS: Mapping[str, tuple[str, ...]] = {
     "chat_websockets": (sys.executable, "-m", "tests.foreign.chat_websockets.server"),
     "chat_ws": ("node", str(ROOT / "tests/foreign/chat_ws/server.mjs")),
 }
+REFERENCE = "reference"
+"""The reference server, met as any other; it has no faults of its own."""
 
 # What no client can see: the suite leaves these to hooks and metrics.
 UNSEEN = {
@@ -89,8 +91,13 @@ def faults(server: str) -> list[Fault]:
 @contextmanager
 def serving(server: str, rollout: str, fault: str | None = None, keys: tuple[str, ...] = ()) -> Iterator[str]:
     """A foreign server as a process; gives its URL."""
-    settings = {**PARAMETERS, "rollout": rollout, "issuer": ISSUER, "audience": AUDIENCE}
-    command = [*SERVERS[server], "--port", "0", *(keys or ("--secret", "env:MATRIX_SECRET"))]
+    settings = {**PARAMETERS, "rollout": rollout}
+    command = [*SERVERS.get(server, (sys.executable, "-m", "spec", "serve", "chat"))]
+    command += ["--port", "0", *(keys or ("--secret", "env:MATRIX_SECRET"))]
+    if server == REFERENCE:
+        command += ["--issuer", ISSUER, "--audience", AUDIENCE]
+    else:
+        settings |= {"issuer": ISSUER, "audience": AUDIENCE}
     command += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     command += ["--fault", fault] if fault else []
     environment = {**os.environ, "MATRIX_SECRET": SECRET}
@@ -101,7 +108,7 @@ def serving(server: str, rollout: str, fault: str | None = None, keys: tuple[str
         try:
             line = process.stdout.readline()
             assert line.startswith("listening on "), f"{server} did not start: {line!r}"
-            yield "ws://" + line.removeprefix("listening on ").strip()
+            yield "ws://" + line.removeprefix("listening on ").removeprefix("ws://").strip()
         finally:
             process.kill()
 

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tests.matrix.kit import ALGORITHMS, SERVERS, Fault, check, faults, serving
+from tests.matrix.kit import ALGORITHMS, REFERENCE, SERVERS, Fault, check, faults, serving
 
 _ALL = os.environ.get("HANDFAST_MATRIX") == "all"
 _RUNS = 20 if _ALL else 1
@@ -67,11 +67,14 @@ def _keys(algorithm: str, folder: Path) -> tuple[tuple[str, ...], tuple[str, ...
     return served, ("--signing-key", f"{algorithm}=file:{folder / 'private.pem'}")
 
 
+_EVERY = [pytest.param(server, marks=_needs(server)) for server in (*SERVERS, REFERENCE)]
+
+
 @pytest.mark.parametrize("run", range(_RUNS))
 @pytest.mark.parametrize("rollout", _STAGES)
-@pytest.mark.parametrize("server", [pytest.param(server, marks=_needs(server)) for server in SERVERS])
+@pytest.mark.parametrize("server", _EVERY)
 def test_a_conformant_server_passes(server: str, rollout: str, run: int, tmp_path: Path) -> None:
-    """A server written from the prose passes every case in every rollout stage, and every rule is reached."""
+    """A conformant server passes every case in every rollout stage, and every rule is reached."""
     with serving(server, rollout) as url:
         checked = check(url, rollout, tmp_path)
 
@@ -83,7 +86,7 @@ def test_a_conformant_server_passes(server: str, rollout: str, run: int, tmp_pat
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
-@pytest.mark.parametrize("server", [pytest.param(server, marks=_needs(server)) for server in SERVERS])
+@pytest.mark.parametrize("server", _EVERY)
 def test_a_conformant_server_passes_with_asymmetric_keys(server: str, algorithm: str, tmp_path: Path) -> None:
     """The same holds where tokens are signed with RS256 or ES256."""
     served, signed = _keys(algorithm, tmp_path)
