@@ -53,7 +53,7 @@ def coverage(plan: Plan, cases: Iterable[Case], results: Mapping[str, Result], *
         elif rule.id in plan.untried:
             rules["not applicable"][rule.id] = plan.untried[rule.id]
         elif rule.id in barred or plan.book.tier != "mint" or filtered:
-            rules["not applicable"][rule.id] = "filtered" if filtered else "needs tokens that this run had not"
+            rules["not applicable"][rule.id] = "not run" if filtered else "needs tokens that this run had not"
         else:
             rules["unreached"][rule.id] = "no case showed it"
     visited = {state for result in played for state in result.visited}

@@ -15,11 +15,15 @@ from conformance.symbols import UPGRADE, Symbols
 from conformance.target import Target
 from conformance.tokenbook import Minted, Unavailable
 from conformance.wire import BINARY, PING, TEXT, NotWebSocket, Unreachable, Wire
+from spec.bindings.json import encode
 from spec.machine import Binary, NotUTF8, Text
 from spec.tracker import Finding, Tracker
 
 __all__ = ["Entry", "Outcome", "Player"]
 
+
+_LONGEST = 400
+"""How many characters of a text a transcript keeps."""
 
 _PATIENCE = 0.1
 """After so many seconds without an answer, a case counts as waiting and not as talking."""
@@ -280,10 +284,28 @@ class Player:
 
     def _note(self, client: str, direction: str, text: str, at: float | None = None) -> None:
         moment = (self._clock() if at is None else at) - self._outcome.started
-        text = self._symbols.hide(text)
-        self._outcome.transcript.append(
-            Entry(moment, client, direction, text if len(text) <= 400 else text[:399] + "…")
-        )
+        text = _shortened(self._symbols.hide(text))
+        self._outcome.transcript.append(Entry(moment, client, direction, text))
+
+
+def _shortened(text: str) -> str:
+    """A text as a transcript keeps it: long values of a JSON message cut, and anything else that is long."""
+    if len(text) <= _LONGEST:
+        return text
+    try:
+        body = _cut(json.loads(text)) if text.startswith("{") else None
+    except ValueError:
+        body = None
+    text = encode(body) if body is not None else text
+    return text if len(text) <= 4 * _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > 80:
+        return f"{value[:40]}… ({len(value)} characters)"
+    if isinstance(value, dict):
+        return {name: _cut(member) for name, member in value.items()}
+    return [_cut(member) for member in value] if isinstance(value, list) else value
 
 
 def _request_line(path: str, headers: list[tuple[str, str]], *, websocket: bool) -> str:

@@ -76,6 +76,8 @@ class Runner:
         try:
             await self._run(cases)
         finally:
+            for case, outcome in self._doubtful:
+                self._conclude(case, outcome, verdict="inconclusive")
             self._attribute()
 
     async def _run(self, cases: Iterable[Case]) -> None:
@@ -197,12 +199,17 @@ class Runner:
     async def _confirm(self) -> None:
         """Run doubtful failures again, alone; beyond a few of one kind, the others follow the first ones."""
         kinds: Counter[tuple[tuple[str, str], ...]] = Counter()
-        for case, outcome in sorted(self._doubtful, key=lambda pair: (pair[0].wait, pair[0].id)):
+        self._doubtful.sort(key=lambda pair: (pair[0].wait, pair[0].id), reverse=True)
+        while self._doubtful:
+            case, outcome = self._doubtful[-1]
             kind = tuple(finding.key for finding in outcome.findings[:1])
             if kinds[kind] >= _CONFIRMED:
                 self._conclude(case, outcome)
             elif await self._again(case, outcome):
                 kinds[kind] += 1
+            if self.died is not None:
+                return
+            self._doubtful.pop()
 
     async def _again(self, case: Case, first: Outcome) -> bool:
         """Whether a failure shows again when nothing else runs."""

@@ -135,13 +135,14 @@ class Session:
         if runner.died is None and not self.interrupted:
             await self._still_alive(plan, clock, runner)
         filtered = len(chosen) < len(every) or self.fail_fast
-        unreached = coverage(plan, every, results, filtered=filtered)["rules"]["unreached"]
+        partial = self.interrupted or runner.died is not None
+        unreached = coverage(plan, every, results, filtered=filtered)["rules"]["unreached"] if not partial else {}
         died = runner.died is not None
         verdict = run_verdict(results.values(), fail_on=self.arranged.fail_on, unreached=unreached, died=died)
         if self.interrupted and verdict == "conformant":
             verdict = "inconclusive"
         reason = self._reason(runner, results, len(chosen))
-        self._finish(plan, every, results, verdict, reason, started, filtered=filtered)
+        self._finish(plan, every, results, verdict, reason, started, filtered=filtered or partial)
         return exit_of(verdict, results.values(), died=died, interrupted=self.interrupted)
 
     async def _still_alive(self, plan: Plan, clock: Clock, runner: Runner) -> None:

@@ -61,6 +61,8 @@ def print_result(console: Console, events: list[dict[str, Any]]) -> None:
     footer = next((e for e in events if e["event"] == "footer"), None)
     for verdict, style in (("fail", "red"), ("warn", "yellow"), ("flaky", "yellow"), ("inconclusive", "magenta")):
         found = [case for case in cases if case["verdict"] == verdict]
+        if verdict == "inconclusive" and footer is not None and footer["reason"]:
+            continue  # What was under way when the run was cut short says nothing of its own.
         for rule, group in _by_rule(found):
             _print_rule(console, header, rule, group, verdict, style)
     _print_footer(console, header, cases, footer)

@@ -90,8 +90,8 @@ class Endpoint:
 
 
 def _reason(problem: BaseException) -> str:
-    if isinstance(problem, OSError) and problem.strerror:
-        return problem.strerror
+    if isinstance(problem, OSError) and problem.errno and problem.errno > 0:
+        return os.strerror(problem.errno)
     inner = getattr(problem, "exceptions", None) or ([problem.__cause__] if problem.__cause__ else [])
     texts = {_reason(one) for one in inner if isinstance(one, BaseException)}
     return ", ".join(sorted(texts)) or str(problem) or type(problem).__name__
@@ -170,7 +170,10 @@ class Wire:
             except h11.RemoteProtocolError as problem:
                 raise NotWebSocket(f"the answer is not HTTP: {problem}") from None
             if event is h11.NEED_DATA:
-                http.receive_data(await self._receive_some())
+                data = await self._receive_some()
+                if not data and head is None:
+                    raise Unreachable("the connection was closed without an answer")
+                http.receive_data(data)
             elif isinstance(event, h11.InformationalResponse) and event.status_code == 101:
                 head = event
                 break
@@ -182,8 +185,7 @@ class Wire:
                     raise NotWebSocket("the answer's body is over 1 MiB")
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
                 break
-        if head is None:
-            raise Unreachable("the connection was closed without an answer")
+        assert head is not None
         moment = self.clock()
         pairs = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in head.headers.raw_items())
         rest, _ = http.trailing_data

@@ -246,11 +246,12 @@ class Diagnosis:
         if before and view.status != "closing":
             rules = tuple(dict.fromkeys((*self._document.close_rules, *before[0].output.rules)))
             text = f"the connection ended before {self.name(before[0])} came"
-            h.findings.append(Finding("missing", rules, text, client, at, focus=before[0].focus))
+            h.findings.append(Finding("missing", rules, text, client, at, code is None, before[0].focus))
         if code is None or (closing.code and code != closing.code):
             came = "the transport ended without a close frame" if code is None else f"closed with {_code_name(code)}"
             text = f"{came}, expected {'a close frame' if not closing.code else f'close {closing.code}'}"
-            h.findings.append(Finding("close", closing.rules, text, client, at, focus=debt.focus))
+            # An end without a close frame may be the network's doing, or the death of the peer.
+            h.findings.append(Finding("close", closing.rules, text, client, at, code is None, debt.focus))
         elif closing.reason is not None and reason != closing.reason:
             rules = tuple(dict.fromkeys((*self._document.close_rules, *closing.rules)))
             text = f"closed with reason {short(reason)}, expected {short(closing.reason)}"
@@ -272,11 +273,10 @@ class Diagnosis:
                 text = f"{what}: `{key[1]}` fired {due.at - at:.3f} s early"
                 focus = h.focuses.get(due.cause, ())
                 return Finding("early", self._follower.timer_rules(key), text, client, at, True, focus)
-        finding = self._stray(view, client, what, at, "close")
+        finding = evolve(self._stray(view, client, what, at, "close"), timed=code is None)
         if finding.rules or finding.focus:
             return finding
-        rules = tuple(rule for key, _ in timers for rule in self._follower.timer_rules(key))
-        return Finding("stray", rules, finding.text, client, at)
+        return evolve(finding, rules=tuple(rule for key, _ in timers for rule in self._follower.timer_rules(key)))
 
     # --------------------------------------------------------------------------------------------------- silence
 
