@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import socket
 import ssl
 import subprocess
 import time
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from conformance.target import Addresses, Target, loopback
 from conformance.targetfile import read_target_file
@@ -103,7 +104,7 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
         parameters=parameters,
         book=book,
         machine=Machine(document, parameters, book.judge),
-        addresses=Addresses.for_host(endpoint.host, tuple(file["addresses"].get("pool", ())), seed),
+        addresses=Addresses.for_host(endpoint.address or endpoint.host, tuple(file["addresses"].get("pool", ())), seed),
         tag=f"{random.SystemRandom().randrange(16**4):04x}",
         epoch=time.time(),
         connections=_first(
@@ -170,9 +171,20 @@ def _endpoint(url: str | None, authority: str | None) -> Endpoint:
         except (OSError, ssl.SSLError) as problem:
             raise Stop(Exit.USAGE, f"--ca {authority}: {problem}") from None
     try:
-        return Endpoint.parse(url, context)
+        return _by_address(Endpoint.parse(url, context))
     except ValueError as problem:
         raise Stop(Exit.USAGE, str(problem)) from None
+
+
+def _by_address(endpoint: Endpoint) -> Endpoint:
+    """`localhost` by its IPv4 address where something listens there: only 127.0.0.0/8 has many source addresses."""
+    if endpoint.host == "127.0.0.1" or not loopback(endpoint.host) or ":" in endpoint.host:
+        return endpoint
+    try:
+        socket.create_connection(("127.0.0.1", endpoint.port), timeout=1).close()
+    except OSError:
+        return endpoint
+    return evolve(endpoint, address="127.0.0.1")
 
 
 def _book(

@@ -25,6 +25,7 @@ from conformance.runner import Runner
 from conformance.scripts import Case
 from conformance.verdicts import Result, exit_of, run_verdict
 from spec.exits import Exit, Stop
+from spec.parameters import format_value
 
 __all__ = ["Report", "Session", "choose", "parse_report"]
 
@@ -56,6 +57,22 @@ def choose(plan: Plan, arranged: Arranged) -> tuple[list[Case], list[Case]]:
     if not chosen:
         raise Stop(Exit.NOTHING, "no case is left to run", "the globs of --run and --skip leave nothing")
     return every, chosen
+
+
+def _enough_addresses(plan: Plan, cases: int) -> None:
+    """Refuse a run whose clients would use up a limit per address, and be refused for it."""
+    size = plan.target.addresses.size if plan.target.addresses is not None else 1
+    for fact in plan.document.facts.values():
+        if fact.kind != "limit" or fact.options["key"] != "$connection.address":
+            continue
+        name = str(fact.options["rate"]).removeprefix("$parameters.")
+        rate = plan.parameters[name]
+        if size * rate.count < 2 * cases:
+            text = f"`{name}` allows {format_value(rate)} per address, and our clients have {size} for {cases} cases"
+            hint = (
+                f"give a pool ([addresses] in the target file), or deploy and tell a high one: --set {name}=100000/60s"
+            )
+            raise Stop(Exit.USAGE, text, hint)
 
 
 def _smoke(cases: list[Case]) -> list[Case]:
@@ -91,6 +108,7 @@ class Session:
         clock, started = Clock(), time.monotonic()
         plan = Plan(self.arranged.target, deep=self.arranged.level == "deep")
         every, chosen = choose(plan, self.arranged)
+        _enough_addresses(plan, len(chosen))
         self.stream.tell(header_event(self.arranged, len(chosen)))
         try:
             await self._calibrate(plan, clock)

@@ -50,9 +50,7 @@ class Addresses:
         """The pool that was given, or loopback's where the target is on IPv4 loopback and the system has it."""
         if pool:
             return cls(pool)
-        if not loopback(host) or ":" in host:
-            return None
-        if host != "127.0.0.1" and not _resolves_to_loopback(host):
+        if not loopback(host) or not host[0].isdigit() or ":" in host:
             return None
         with socket.socket() as probe:
             try:
@@ -61,13 +59,6 @@ class Addresses:
             except OSError:
                 return None
         return cls(seed=seed)
-
-
-def _resolves_to_loopback(host: str) -> bool:
-    try:
-        return {info[4][0] for info in socket.getaddrinfo(host, None)} == {"127.0.0.1"}
-    except OSError:
-        return False
 
 
 @define

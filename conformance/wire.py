@@ -41,13 +41,17 @@ class NotWebSocket(Exception):
 
 @frozen
 class Endpoint:
-    """A base URL taken apart; a path prefix is kept, without a slash at its end."""
+    """A base URL taken apart; a path prefix is kept, without a slash at its end.
+
+    `address` is where connections go, where that is not what the host's name says.
+    """
 
     secure: bool
     host: str
     port: int
     prefix: str
     tls: ssl.SSLContext | None = field(default=None, repr=False)
+    address: str | None = None
 
     @classmethod
     def parse(cls, url: str, tls: ssl.SSLContext | None = None) -> Endpoint:
@@ -75,7 +79,7 @@ class Endpoint:
     async def connect(self, source: str | None) -> trio.abc.Stream:
         """Open a TCP (and TLS) connection, from a source address where one is named."""
         try:
-            stream: Any = await trio.open_tcp_stream(self.host, self.port, local_address=source)
+            stream: Any = await trio.open_tcp_stream(self.address or self.host, self.port, local_address=source)
         except OSError as problem:
             raise Unreachable(_reason(problem)) from None
         if not self.secure:
@@ -90,6 +94,10 @@ class Endpoint:
 
 
 def _reason(problem: BaseException) -> str:
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted ({problem.verify_message}); name its authority with --ca"
+    if isinstance(problem, ssl.SSLError):
+        return str(problem.reason or problem)
     if isinstance(problem, OSError) and problem.errno and problem.errno > 0:
         return os.strerror(problem.errno)
     inner = getattr(problem, "exceptions", None) or ([problem.__cause__] if problem.__cause__ else [])

@@ -28,6 +28,14 @@ class Diagnosis:
         self._follower = follower
         self._document = follower.document
         self.said: list[tuple[str, str]] = []
+        self._timed_codes = {
+            effect.code
+            for state in self._document.states.values()
+            for timer in state.timers
+            for case in timer.expire
+            for effect in case.do
+            if isinstance(effect, Fail)
+        }
         self._raised: dict[str, tuple[str, ...]] = {}
         for state in self._document.states.values():
             for cases in state.receive.values():
@@ -65,6 +73,8 @@ class Diagnosis:
         speaker = self._speaker(body) or client
         blamed = h.views[client] if h.views[client].heads() else h.views[speaker]
         stray = self._stray(blamed, client, what, at, "accepted")
+        # What a timer sends may have crossed an input that the peer was slow to read: that rests on timing.
+        stray = evolve(stray, timed=self.code(body).strip() in self._timed_codes)
         # The rules by which this error would have been right stand behind those by which it is wrong.
         claimed = self._raised.get(self.code(body).strip(), ())
         h.findings.append(found or evolve(stray, rules=tuple(dict.fromkeys((*stray.rules, *claimed)))))
@@ -117,7 +127,8 @@ class Diagnosis:
         found = self._follower.differences(debt.output, body)
         check = "code" if any(d.pointer.endswith("/code") for d in found) else "message"
         text = f"`{debt.output.message}` differs: " + "; ".join(str(d) for d in found)
-        return Finding(check, debt.output.rules, text, client, at, focus=debt.focus)
+        timed = self.code(body).strip() in self._timed_codes
+        return Finding(check, debt.output.rules, text, client, at, timed, debt.focus)
 
     def _out_of_order(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         heads = h.views[client].heads()

@@ -145,7 +145,12 @@ class Follower:
 
     def differences(self, emission: Emission, body: Mapping[str, Any]) -> list[Difference]:
         """Where a message is not an expected one."""
-        return differences(emission.body, body) + reply_differences(self.document, emission, body)
+        return differences(self._judged(emission), body) + reply_differences(self.document, emission, body)
+
+    def _judged(self, emission: Emission) -> Mapping[str, Any]:
+        """The members that are compared by value; a reply member that is left open is none of them."""
+        reply = self.document.envelope.reply_to.lstrip("/")
+        return {k: v for k, v in emission.body.items() if k != reply} if emission.reply == "free" else emission.body
 
     def free(self, h: Hypothesis, view: View, body: Mapping[str, Any]) -> bool:
         """Whether a message may come at any time."""
