@@ -27,6 +27,7 @@ __all__ = [
     "pointer_parts",
     "read_moment",
     "rfc3339",
+    "root_of",
 ]
 
 Scope = Mapping[str, Any]
@@ -49,10 +50,10 @@ _MISSING = object()
 
 
 def pointer_parts(pointer: str) -> tuple[str, ...]:
-    """The reference tokens of a JSON Pointer, unescaped (RFC 6901 section 4)."""
-    if pointer in {"", "/"}:
-        return ()
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.lstrip("/").split("/"))
+    """The reference tokens of a JSON Pointer, unescaped (RFC 6901 section 4); the empty one names the whole value."""
+    if pointer and not pointer.startswith("/"):
+        raise ValueError(f"{pointer!r} is no JSON Pointer")
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 
 def pointer_get(value: Any, pointer: str, default: Any = None) -> Any:
@@ -60,7 +61,7 @@ def pointer_get(value: Any, pointer: str, default: Any = None) -> Any:
     for part in pointer_parts(pointer):
         if isinstance(value, dict) and part in value:
             value = value[part]
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+        elif isinstance(value, list) and part.isascii() and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]
         else:
             return default
@@ -71,6 +72,11 @@ def _member(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         return value.get(name)
     return getattr(value, name, None)
+
+
+def root_of(text: str) -> str:
+    """The root of an expression, without its `$`."""
+    return text[1:].partition("#")[0].partition(".")[0]
 
 
 def compile_expression(text: Any) -> Evaluate:

@@ -51,12 +51,15 @@ class Reader:
         self._type = envelope.discriminator
         self._payload = envelope.payload
         self._id = envelope.id
-        self._id_schema = _validator(_subschema(form.schema, envelope.id))
+        self._ids = _id_validator(form, envelope.id)
+        self._own_ids: dict[str, jsonschema_rs.Validator | None] = {}
         self._payloads: dict[str, jsonschema_rs.Validator] = {}
         for message in document.messages.values():
             sent = message.client if role == "client" else message.server
             if sent is not None:
                 self._payloads[message.name] = _validator(sent.schema)
+                if self._ids is None and envelope.id.startswith(f"{envelope.payload}/"):
+                    self._own_ids[message.name] = _id_validator(sent, envelope.id.removeprefix(envelope.payload))
 
     def read(self, text: str) -> Read:
         """Understand one text frame."""
@@ -74,25 +77,48 @@ class Reader:
         if faults:
             return Read("malformed", body, faults)
         name = pointer_get(body, self._type)
-        if name not in self._payloads:
+        if not isinstance(name, str) or name not in self._payloads:
             return Read("other", body, ())
         return Read(name, body, _faults(self._payloads[name], pointer_get(body, self._payload), self._payload))
 
     def readable_id(self, body: Any) -> str | None:
-        """The message's `id` where the message is an object that has a valid one, else None."""
+        """The message's `id` where the message is an object that has a valid one, else None.
+
+        The envelope's schema says what is valid; where it does not name the member, as in flat messages, that of the
+        message's own type does, and a message of another type has no id.
+        """
         value = pointer_get(body, self._id) if isinstance(body, dict) else None
-        return value if isinstance(value, str) and _is_valid(self._id_schema, value) else None
+        if not isinstance(value, str):
+            return None
+        schema = self._ids
+        if schema is None:
+            name = pointer_get(body, self._type)
+            schema = self._own_ids.get(name) if isinstance(name, str) else None
+        return value if schema is not None and _is_valid(schema, value) else None
 
 
 def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for(dict(schema), validate_formats=True)
 
 
-def _subschema(schema: Mapping[str, Any], pointer: str) -> Mapping[str, Any]:
-    found: Any = schema
+def _id_validator(form: Form, pointer: str) -> jsonschema_rs.Validator | None:
+    """A validator of the member that a form's schema names at a pointer, or None where it names none."""
+    definitions = form.schema.get("definitions", {})
+    found: Any = _referred(form.schema, definitions)
     for part in pointer_parts(pointer):
-        found = found.get("properties", {}).get(part, {})
-    return found if isinstance(found, Mapping) else {}
+        found = _referred(found.get("properties", {}).get(part), definitions)
+        if found is None:
+            return None
+    return _validator({**found, "definitions": definitions} if definitions else found)
+
+
+def _referred(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """A schema, or the one that it refers to."""
+    for _ in definitions:
+        if not (isinstance(schema, Mapping) and "$ref" in schema):
+            break
+        schema = definitions.get(schema["$ref"].rpartition("/")[2])
+    return schema
 
 
 def _is_valid(validator: jsonschema_rs.Validator, value: Any) -> bool:
