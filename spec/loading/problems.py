@@ -64,8 +64,8 @@ class DocumentError(Exception):
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """The known name that `name` is probably a slip of, or None."""
-    names = list(known)
-    lowered = {other.lower(): other for other in names}
+    # Unchecked data may hold anything where names belong.
+    lowered = {other.lower(): other for other in known if isinstance(other, str)}
     text = str(name)[:200]
     near = difflib.get_close_matches(text.lower(), lowered, n=1, cutoff=0.6)
     return lowered[near[0]] if near else None
@@ -73,7 +73,7 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
 
 def did_you_mean(name: object, known: Iterable[str]) -> str | None:
     """A hint for a name that is not known: the nearest one, or all where they are few."""
-    names = list(known)
+    names = [other for other in known if isinstance(other, str)]
     near = nearest(name, names)
     if near is not None:
         return f"did you mean `{near}`?"
