@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from spec.loading.nodes import Entry, Node
+from spec.loading.nodes import Entry, Node, join
 from spec.loading.parsing import MOST_CHARACTERS, parse
 from spec.loading.problems import Place, Problem, did_you_mean
 
@@ -15,6 +15,11 @@ __all__ = ["Reader", "decode"]
 
 _OWN = ("handfast", "protocol", "version", "title", "summary")
 _MOST_FILES = 20
+
+# Inner mappings and lists of a section that are united as the sections themselves are.
+_UNITED = (("tokens", "recipes"), ("errors", "codes"))
+# What a file's own entry replaces as a whole, since its order carries its meaning.
+_RESTATED = ("tokens", "ladder")
 
 
 def decode(path: Path, name: str, at: Place | None, problems: list[Problem]) -> str | None:
@@ -61,8 +66,8 @@ class Reader:
                 self.complete = False
             else:
                 self._own(included)
-                self._merge(sections, included.value)
-        self._merge(sections, root.value)
+                self._merge(sections, included.value, restates=False)
+        self._merge(sections, root.value, restates=True)
         return Node(root.file, root.line, root.column, sections)
 
     def _included(self, item: Node, base: Path | None) -> Node | None:
@@ -99,27 +104,30 @@ class Reader:
                 message = f"`{key}` belongs to a document, not to a file that it includes"
                 self.problems.append(Problem(entry.key.place, f"/{key}", message))
 
-    def _merge(self, into: dict[str, Entry], sections: dict[str, Entry]) -> None:
-        for name, (key, node) in sections.items():
-            present = into.get(name)
-            if present is None:
-                into[name] = Entry(key, node)
-            elif isinstance(present.value.value, dict) and isinstance(node.value, dict):
-                into[name] = Entry(key, self._united(name, present.value, node))
-            elif isinstance(present.value.value, list) and isinstance(node.value, list):
-                items = [*present.value.value, *node.value]
-                into[name] = Entry(key, Node(node.file, node.line, node.column, items))
-            else:
-                self._twice(f"/{name}", name, key, present.key)
+    def _merge(self, into: dict[str, Entry], sections: dict[str, Entry], *, restates: bool) -> None:
+        for name, later in sections.items():
+            earlier = into.get(name)
+            into[name] = later if earlier is None else self._united((name,), earlier, later, restates=restates)
 
-    def _united(self, section: str, first: Node, second: Node) -> Node:
-        entries = dict(first.value)
-        for name, entry in second.value.items():
-            if name in entries:
-                self._twice(f"/{section}/{name}", name, entry.key, entries[name].key)
-            else:
+    def _united(self, path: tuple[str, ...], earlier: Entry, later: Entry, *, restates: bool) -> Entry:
+        """Two sections, or parts of sections, in one: mappings united, lists one behind the other."""
+        key, node = later
+        first, second = earlier.value.value, node.value
+        if isinstance(first, list) and isinstance(second, list):
+            return Entry(key, Node(node.file, node.line, node.column, [*first, *second]))
+        if not (isinstance(first, dict) and isinstance(second, dict)):
+            self._twice(join(path), path[-1], key, earlier.key)
+            return earlier
+        entries = dict(first)
+        for name, entry in second.items():
+            inner = (*path, name)
+            if name not in entries or (restates and inner == _RESTATED):
                 entries[name] = entry
-        return Node(second.file, second.line, second.column, entries)
+            elif inner in _UNITED:
+                entries[name] = self._united(inner, entries[name], entry, restates=restates)
+            else:
+                self._twice(join(inner), name, entry.key, entries[name].key)
+        return Entry(key, Node(node.file, node.line, node.column, entries))
 
     def _twice(self, pointer: str, name: str, later: Node, earlier: Node) -> None:
         message = f"`{name}` is declared already in {earlier.file}, line {earlier.line}"

@@ -26,6 +26,7 @@ from spec.loading import (
 )
 from spec.loading.events import events
 from spec.loading.validating import format_schema
+from spec.tokens.policy import LADDER
 
 CHAT = find("chat@2")
 TEXT = CHAT.read_text(encoding="utf-8")
@@ -339,6 +340,12 @@ INCLUDED = [
     ("include: [.]\n", "` is not a file"),
     ("rooms: 5\n", "`rooms` is declared already in "),
     ("rooms:\n  recipe: {key: $recipe_id}\n", "`recipe` is declared already in "),
+    (
+        "errors:\n  codes:\n    AUTH_TIMEOUT: {close: 4008, retryable: true, text: Late.}\n",
+        "`AUTH_TIMEOUT` is declared",
+    ),
+    ("tokens:\n  ladder: [{step: absent, verdict: absent}]\n", "`ladder` is declared already in "),
+    ("tokens:\n  recipes: [{name: valid, step: valid}]\n", "`valid` is in `recipes` already"),
     ("rooms:\n  kitchen: {key: $recipe}\n", "more.yaml:2:18: nothing is called `$recipe`"),
 ]
 
@@ -364,6 +371,37 @@ def test_lists_of_included_files_come_first(pair: tuple[Path, Path]) -> None:
     assert source.data["invariants"][1:] == read(CHAT).data["invariants"]
     assert source.place("/invariants/0").file == str(more)
     assert source.place("/invariants/1").file == str(document)
+
+
+def test_an_include_is_extended_by_codes_and_recipes(pair: tuple[Path, Path]) -> None:
+    document, more = pair
+    more.write_text(
+        "errors:\n  codes:\n    TIRED: {close: none, retryable: true, text: Later.}\n"
+        "tokens:\n  recipes: [{name: spare, step: valid}]\n",
+        encoding="utf-8",
+    )
+
+    source, plain = read(document), read(CHAT)
+
+    assert source.data["errors"]["codes"].keys() == plain.data["errors"]["codes"].keys() | {"TIRED"}
+    assert source.place("/errors/codes/TIRED").file == str(more)
+    assert [entry["name"] for entry in source.data["tokens"]["recipes"]][-1] == "spare"
+    assert source.data["tokens"]["recipes"][:-1] == plain.data["tokens"]["recipes"]
+
+
+def test_a_document_restates_the_whole_ladder_that_it_includes() -> None:
+    """Its own takes the place of the other, and what was written for the other is judged by it."""
+    steps = {step: step if step in {"absent", "expired"} else "invalid" for step in LADDER}
+    lines = "".join(f"    - {{step: {step}, verdict: {verdict}}}\n" for step, verdict in reversed(steps.items()))
+    own = edited(("tokens:\n  claims:", f"tokens:\n  ladder:\n{lines}  claims:"))
+
+    source = read_text(own, "doc.yaml", BASE)
+    problems = problems_of(own.replace("step: signature", "step: seal"))
+
+    assert [step["step"] for step in source.data["tokens"]["ladder"]] == list(reversed(LADDER))
+    assert source.place("/tokens/ladder/0").file == "doc.yaml"
+    assert {problem.message for problem in problems} == {"there is no step `signature`"}
+    assert all(problem.place.file.endswith("common.yaml") for problem in problems)
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
