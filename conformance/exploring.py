@@ -114,7 +114,7 @@ class Explorer:
 
     def _openings(self) -> list[Open]:
         """Ways to ask for an upgrade, the plainest of the newest version first."""
-        offers = [(version.subprotocol,) for version in self.document.versions] + [()]
+        offers = [(version.subprotocol,) for version in self.document.versions if version.subprotocol] + [()]
         facts = self.document.facts.values()
         places: list[Mapping[str, str]] = next((f.options["places"] for f in facts if f.kind == "credentials"), [])
         plain = [Open("x", offer=offer) for offer in offers]

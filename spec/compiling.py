@@ -9,6 +9,7 @@ from typing import Any
 from spec import model
 from spec.loading import Source, find, read
 from spec.parameters import Parameter, parse_value
+from spec.references.names import fact_values, word
 
 __all__ = ["compile_source", "load"]
 
@@ -27,21 +28,25 @@ def compile_source(source: Source) -> model.Document:
     """Compile a source that has passed all checks."""
     data = source.data
     opening, connection, errors, tokens = (data[key] for key in ("opening", "connection", "errors", "tokens"))
-    ending = connection["ending"]
-    parameters = {name: _parameter(name, entry) for name, entry in data["parameters"].items()}
+    ending, envelope = connection["ending"], data["wire"]["envelope"]
+    shutdown = ending.get("shutdown", {})
+    definitions, refusals = data.get("definitions", {}), data.get("refusals", {})
+    parameters = {name: _parameter(name, entry) for name, entry in data.get("parameters", {}).items()}
     return model.Document(
         name=data["protocol"],
         version=data["version"],
         title=data["title"],
         summary=data["summary"],
         digest=source.digest,
-        rules={name: model.Rule(id=name, **entry) for name, entry in data["rules"].items()},
+        rules={name: model.Rule(id=name, **entry) for name, entry in data.get("rules", {}).items()},
         parameters=parameters,
         versions=tuple(_version(entry) for entry in data.get("versions", ())),
         binding=data["wire"]["binding"],
         largest=data["wire"]["frames"]["largest"],
-        envelope=_envelope(data["wire"]["envelope"]),
-        messages={name: _message(name, entry) for name, entry in data["messages"].items()},
+        envelope=_envelope(envelope, definitions),
+        messages={
+            name: _message(name, entry, envelope["payload"], definitions) for name, entry in data["messages"].items()
+        },
         error_message=errors["message"],
         error_payload=errors["payload"],
         close_rules=tuple(errors.get("close_rules", ())),
@@ -50,7 +55,7 @@ def compile_source(source: Source) -> model.Document:
         claims=tokens["claims"],
         verdicts={entry["step"]: entry["verdict"] for entry in tokens["ladder"]},
         recipes=tuple(_recipe(entry) for entry in tokens["recipes"]),
-        facts={name: _fact(name, entry, parameters) for name, entry in data["facts"].items()},
+        facts={name: _fact(name, entry, data) for name, entry in data["facts"].items()},
         memories={
             name: model.Memory(name, tuple(entry["key"]), entry["until"])
             for name, entry in data.get("memories", {}).items()
@@ -60,18 +65,18 @@ def compile_source(source: Source) -> model.Document:
         other_paths=tuple(opening.get("other_paths", ())),
         refusal_body=opening.get("body", {}),
         header_rules=tuple(_header_rule(entry) for entry in opening.get("headers", ())),
-        opening=tuple(_row(entry, f"/opening/rows/{index}") for index, entry in enumerate(opening["rows"])),
+        opening=tuple(_row(entry, f"/opening/rows/{index}", refusals) for index, entry in enumerate(opening["rows"])),
         variables={name: entry.get("from") for name, entry in connection["variables"].items()},
         ordered=tuple(connection.get("ordered", ())),
         due_within=connection["due"]["within"],
         due_rules=tuple(connection["due"]["rules"]),
-        answer_close=ending.get("answer_close"),
-        forget=ending.get("forget"),
-        shutdown_code=ending.get("shutdown", {}).get("code", 1001),
-        shutdown_rule=ending.get("shutdown", {}).get("rule"),
+        answer_close=_rules(ending.get("answer_close", {})),
+        forget=_rules(ending.get("forget", {})),
+        shutdown_code=shutdown.get("code", 1001),
+        shutdown_rules=_rules(shutdown),
         receive=_receive(connection.get("receive", {}), "/connection/receive"),
         states=dict(_states(connection["states"], "", "/connection/states")),
-        invariants=tuple(_invariant(entry) for entry in data.get("invariants", ())),
+        invariants=tuple(_invariant(entry, envelope["payload"]) for entry in data.get("invariants", ())),
         indistinguishable=tuple(_indistinguishable(entry) for entry in data.get("indistinguishable", ())),
         scenarios=data.get("scenarios", {}),
     )
@@ -94,40 +99,48 @@ def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:
 
 
 def _version(entry: Mapping[str, Any]) -> model.Version:
-    return model.Version(entry["name"], entry["subprotocol"], tuple(entry["served_in"]), entry.get("deprecated", False))
+    return model.Version(
+        entry["name"], entry.get("subprotocol"), entry.get("applies", {}), entry.get("deprecated", False)
+    )
 
 
-def _form(entry: Mapping[str, Any], schema: str) -> model.Form:
+def _rules(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(entry.get("rules", ()))
+
+
+def _form(entry: Mapping[str, Any], schema: Mapping[str, Any], at: str, definitions: Mapping[str, Any]) -> model.Form:
+    """The form whose schema is that of what stands `at` a pointer into the message."""
     unknown = entry.get("unknown_members", {})
     return model.Form(
-        schema=entry[schema],
-        rules=tuple(entry.get("rules", ())),
-        chosen=entry.get("chosen", {}),
+        # References are resolved in the schema itself, so it carries what they may refer to.
+        schema={**schema, "definitions": definitions} if definitions else schema,
+        rules=_rules(entry),
+        chosen={at + pointer: chosen for pointer, chosen in entry.get("chosen", {}).items()},
         secret=tuple(entry.get("secret", ())),
         echoed=tuple(entry.get("echoed", ())),
         ignores_unknown=unknown.get("treatment", "ignore") == "ignore",
-        unknown_rules=tuple(unknown.get("rules", ())),
+        unknown_rules=_rules(unknown),
         examples=tuple(entry.get("examples", ())),
         text=entry.get("text", ""),
     )
 
 
-def _envelope(entry: Mapping[str, Any]) -> model.Envelope:
+def _envelope(entry: Mapping[str, Any], definitions: Mapping[str, Any]) -> model.Envelope:
     times = entry["client"].get("times", {})
     return model.Envelope(
         discriminator=entry["discriminator"],
         id=entry["id"],
         reply_to=entry["reply_to"],
         payload=entry["payload"],
-        client=_form(entry["client"], "schema"),
-        server=_form(entry["server"], "schema"),
-        client_times=(tuple(times.get("at", ())), tuple(times.get("rules", ()))),
+        client=_form(entry["client"], entry["client"]["schema"], "", definitions),
+        server=_form(entry["server"], entry["server"]["schema"], "", definitions),
+        client_times=(tuple(times.get("at", ())), _rules(times)),
     )
 
 
-def _message(name: str, entry: Mapping[str, Any]) -> model.Message:
-    forms = {role: _form(entry[role], "payload") if role in entry else None for role in ("client", "server")}
-    return model.Message(name, forms["client"], forms["server"])
+def _message(name: str, entry: Mapping[str, Any], at: str, definitions: Mapping[str, Any]) -> model.Message:
+    forms = {role: _form(form, form["payload"], at, definitions) for role, form in entry.items()}
+    return model.Message(name, forms.get("client"), forms.get("server"))
 
 
 def _error(code: str, entry: Mapping[str, Any]) -> model.ErrorCode:
@@ -139,56 +152,25 @@ def _recipe(entry: Mapping[str, Any]) -> model.Recipe:
     return model.Recipe(entry["name"], entry["step"], entry.get("level", "must"), tuple(entry.get("rules", ())), entry)
 
 
-_VALUES: dict[str, tuple[str, ...]] = {
-    "running": ("running", "stopping"),
-    "path": ("served", "other"),
-    "upgrade": ("websocket", "none"),
-    "origin": ("acceptable", "forbidden"),
-    "credentials": ("none", "one", "several"),
-    "token": ("absent", "invalid", "expired", "valid"),
-    "payload": ("valid", "invalid"),
-    "limit": ("within", "exceeded"),
-    "memory": ("fresh", "seen"),
-    "same": ("same", "other"),
-}
-
-
-def _fact(name: str, entry: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> model.Fact:
-    kind = entry["kind"]
-    match kind:
-        case "parameter":
-            values = parameters[entry["parameter"]].values
-        case "table":
-            values = tuple(entry["values"])
-        case "offer":
-            values = offer_values(tuple(entry["of"]))
-        case _:
-            values = _VALUES[kind]
+def _fact(name: str, entry: Mapping[str, Any], data: Mapping[str, Any]) -> model.Fact:
+    values = fact_values(entry, data)
+    assert values is not None, name
     options = dict(entry)
-    if kind == "table":
+    if entry["kind"] == "table":
         options["rows"] = tuple((_guard(row.get("when", {})), row["is"]) for row in entry["rows"])
-    return model.Fact(name, kind, options, values)
-
-
-def offer_values(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The classes of an offer: none, only others, and every combination of the names, in their order."""
-    combined = []
-    for mask in range(1, 2 ** len(names)):
-        combined.append("+".join(name for bit, name in enumerate(names) if mask >> bit & 1))
-    return ("none", "other", *combined)
+    return model.Fact(name, entry["kind"], options, values)
 
 
 def _guard(entry: Mapping[str, Any]) -> model.Guard:
-    return {fact: (value,) if isinstance(value, str) else tuple(value) for fact, value in entry.items()}
+    return {
+        fact: tuple(map(word, wanted)) if isinstance(wanted, list) else (word(wanted),)
+        for fact, wanted in entry.items()
+    }
 
 
 def _effect(entry: Mapping[str, Any]) -> model.Effect:
-    kind = next(
-        key
-        for key in ("set", "join", "leave", "remember", "send", "reply", "broadcast", "error", "close")
-        if key in entry and not (key == "reply" and ("broadcast" in entry or "error" in entry))
-    )
-    match kind:
+    kinds = ("set", "join", "leave", "remember", "send", "reply", "broadcast", "error", "close")
+    match next(kind for kind in kinds if kind in entry):
         case "set":
             return model.Set(entry["set"])
         case "join":
@@ -206,12 +188,12 @@ def _effect(entry: Mapping[str, Any]) -> model.Effect:
                 entry["broadcast"],
                 entry["to"],
                 entry.get("payload", {}),
-                entry.get("reply", "none"),
+                entry.get("in_reply", "none"),
                 tuple(entry.get("isolation", ())),
                 tuple(entry.get("order", ())),
             )
         case "error":
-            return model.Fail(entry["error"], entry.get("reply", "must"))
+            return model.Fail(entry["error"], entry.get("in_reply", "must"))
     return model.Close(entry["close"])
 
 
@@ -265,7 +247,7 @@ def _timer(name: str, state: str, entry: Mapping[str, Any], pointer: str) -> mod
     )
 
 
-def _row(entry: Mapping[str, Any], pointer: str) -> model.OpeningRow:
+def _row(entry: Mapping[str, Any], pointer: str, refusals: Mapping[str, int]) -> model.OpeningRow:
     when, rules = _guard(entry.get("when", {})), tuple(entry["rules"])
     if "refuse" in entry:
         refuse = entry["refuse"]
@@ -273,7 +255,7 @@ def _row(entry: Mapping[str, Any], pointer: str) -> model.OpeningRow:
             when=when,
             rules=rules,
             pointer=pointer,
-            status=refuse["status"],
+            status=refusals[refuse["code"]],
             code=refuse["code"],
             body=refuse.get("body", {}),
             headers=refuse.get("headers", {}),
@@ -300,14 +282,14 @@ def _header_rule(entry: Mapping[str, Any]) -> model.HeaderRule:
     )
 
 
-def _invariant(entry: Mapping[str, Any]) -> model.Invariant:
+def _invariant(entry: Mapping[str, Any], at: str) -> model.Invariant:
     kind = next(key for key in ("never", "always", "never_quoted") if key in entry)
     named = entry[kind]
     return model.Invariant(
         kind=kind,
         messages=() if kind == "never_quoted" else (named,) if isinstance(named, str) else tuple(named),
         states=tuple(entry.get("in", ())),
-        members=entry.get("with", {}),
+        members={at + pointer: expression for pointer, expression in entry.get("with", {}).items()},
         characters=entry.get("characters", 16),
         rules=tuple(entry["rules"]),
     )

@@ -103,22 +103,25 @@ class Emit:
 
 @frozen
 class Broadcast:
-    """Send one message to every member of a room."""
+    """Send one message to every member of a room; `in_reply` says whose copy names the message that it answers."""
 
     message: str
     room: str
     payload: Any
-    reply: str
+    in_reply: str
     isolation: tuple[str, ...]
     order: tuple[str, ...]
 
 
 @frozen
 class Fail:
-    """Send the error message with a code, and close where the code closes in the present state."""
+    """Send the error message with a code, and close where the code closes in the present state.
+
+    `in_reply` says whether the message names the one that it answers: must, may, readable or none.
+    """
 
     code: str
-    reply: str
+    in_reply: str
 
 
 @frozen
@@ -183,7 +186,10 @@ class State:
 
 @frozen
 class Form:
-    """What one role's messages of a type look like."""
+    """What one role's messages of a type look like.
+
+    `secret` and `echoed` are pointers into the payload, `chosen` into the whole message.
+    """
 
     schema: Mapping[str, Any]
     rules: tuple[str, ...]
@@ -239,11 +245,11 @@ class ErrorCode:
 
 @frozen
 class Version:
-    """A version of the protocol that the document covers, and the rollout stages in which it is served."""
+    """A version of the protocol that the document covers; it is served where `applies` holds."""
 
     name: str
-    subprotocol: str
-    served_in: tuple[str, ...]
+    subprotocol: str | None
+    applies: Mapping[str, Any]
     deprecated: bool
 
 
@@ -285,7 +291,10 @@ class Memory:
 
 @frozen
 class Invariant:
-    """Something that holds across states: `kind` is never, always or never_quoted."""
+    """Something that holds across states: `kind` is never, always or never_quoted.
+
+    `members` maps pointers into the whole message to expressions.
+    """
 
     kind: str
     messages: tuple[str, ...]
@@ -355,10 +364,10 @@ class Document:
     ordered: tuple[str, ...]
     due_within: Any
     due_rules: tuple[str, ...]
-    answer_close: str | None
-    forget: str | None
+    answer_close: tuple[str, ...]
+    forget: tuple[str, ...]
     shutdown_code: int
-    shutdown_rule: str | None
+    shutdown_rules: tuple[str, ...]
     receive: Mapping[str, tuple[Case, ...]]
     states: Mapping[str, State]
     invariants: tuple[Invariant, ...]

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-__all__ = ["Parameter", "ParameterProblem", "Rate", "Tolerance", "format_value", "parse_value", "resolve"]
+__all__ = ["Parameter", "ParameterProblem", "Rate", "Tolerance", "format_value", "holds", "parse_value", "resolve"]
 
 
 class ParameterProblem(ValueError):
@@ -141,6 +141,22 @@ def parse_value(type: str, text: Any) -> Any:  # noqa: A002 - the word of the fo
     `datetime` for dates, and plain values otherwise. Raises ValueError with a readable text.
     """
     return _PARSERS[type](text)
+
+
+def holds(condition: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether a condition on parameters (`applies` of the format) holds for the values of a deployment.
+
+    Each parameter must have one of the values named for it, or not be empty where `configured` is asked for.
+    """
+    return all(_has(values.get(name), wanted) for name, wanted in condition.items())
+
+
+def _has(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, bool):
+        return value is wanted
+    if wanted == "configured":
+        return bool(value)
+    return str(value) in (wanted if isinstance(wanted, list | tuple) else (wanted,))
 
 
 def format_value(value: Any) -> str:

@@ -14,8 +14,7 @@ _CODES = {"normal": 1000, "going-away": 1001, "no-code": None, "library": 3000, 
 
 def cases(plan: Plan) -> Iterator[Case]:
     """Close frames with every kind of code, in every state; resets beside a connection that goes on."""
-    answers = tuple(filter(None, [plan.document.answer_close]))
-    forget = tuple(filter(None, [plan.document.forget]))
+    answers, forget = plan.document.answer_close, plan.document.forget
     for state, route in plan.leaves():
         for name, code in _CODES.items():
             steps = (*route.steps("ana"), Close("ana", code), Settle())

@@ -27,7 +27,7 @@ def cases(plan: Plan) -> Iterator[Case]:
 
 def offers(plan: Plan) -> dict[str, tuple[str, ...]]:
     """Offers of subprotocols, one for each class and each order in which a class can be written."""
-    names = tuple(version.subprotocol for version in plan.document.versions)
+    names = tuple(version.subprotocol for version in plan.document.versions if version.subprotocol)
     found: dict[str, tuple[str, ...]] = {"none": (), "unknown": (_OTHER,)}
     for name in names:
         found[name] = (name,)

@@ -112,7 +112,7 @@ def _order(plan: Plan, state: str, route: Route, message: str) -> Iterator[Case]
 
 
 def _leaving(plan: Plan, state: str, route: Route, message: str) -> Iterator[Case]:
-    forget = tuple(filter(None, [plan.document.forget]))
+    forget = plan.document.forget
     members = (*route.steps("ana"), *route.steps("ben"), *route.steps("cat"))
     ends: dict[str, tuple[Step, ...]] = {
         "close": (Close("ben"), Settle()),

@@ -56,22 +56,23 @@ def _presented(plan: Plan, recipes: list[Recipe]) -> Iterator[Case]:
     for version in plan.document.versions:
         for place in places:
             kind = "header" if "header" in place else "query"
-            if not _looked_at(plan, version.subprotocol, place):
+            offer = (version.subprotocol,) if version.subprotocol else ()
+            if not _looked_at(plan, offer, place):
                 continue
             for recipe in recipes:
                 # Longer tokens may be refused by HTTP's own limits (ALL-TOKEN-3), which is judged by nobody.
                 if plan.book.only_message(recipe) or recipe.data.get("size"):
                     continue
                 symbol = token(subject="ana", **_symbol(plan, recipe))
-                opening = Open("ana", offer=(version.subprotocol,), rules=recipe.rules, **credential(place, symbol))
+                opening = Open("ana", offer=offer, rules=recipe.rules, **credential(place, symbol))
                 steps: tuple[Step, ...] = plan.probed((opening, Settle()), "ana")
                 name = f"{kind}/{version.name}/{recipe.name}"
                 yield plan.case(FAMILY, name, steps, rules=recipe.rules, level=recipe.level)
 
 
-def _looked_at(plan: Plan, offer: str, place: dict[str, str]) -> bool:
+def _looked_at(plan: Plan, offer: tuple[str, ...], place: dict[str, str]) -> bool:
     """Whether a forged credential in a place is refused, so that the place is looked at at all."""
-    forged = Open("ana", offer=(offer,), **credential(place, token("wrong-key", keyless=True)))
-    bare = Open("ana", offer=(offer,))
+    forged = Open("ana", offer=offer, **credential(place, token("wrong-key", keyless=True)))
+    bare = Open("ana", offer=offer)
     answers = [plan.rehearse([opening]).answer for opening in (forged, bare)]
     return all(isinstance(a, Refusal) for a in answers) and answers[0] != answers[1]

@@ -70,8 +70,8 @@ class Engine:
         """Shut down: new requests are refused, and every connection is closed."""
         self.world.stopping = True
         document = self.machine.document
-        rules = (document.shutdown_rule,) if document.shutdown_rule else ()
-        closings = [Closing(number, document.shutdown_code, None, rules, 0) for number in self.world.connections]
+        code, rules = document.shutdown_code, document.shutdown_rules
+        closings = [Closing(number, code, None, rules, 0) for number in self.world.connections]
         for closing in closings:
             self.machine.ended(self.world, closing.connection)
         return list(closings)

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, unquote
 
 from attrs import define, field, frozen
 
-from spec.expressions import Evaluate, compile_expression
+from spec.expressions import Evaluate, compile_expression, root_of
 from spec.machine.values import Request
 from spec.machine.world import World
 from spec.model import Document, Fact
-from spec.parameters import Rate
+from spec.parameters import Rate, format_value
 
 __all__ = ["Classifier", "Judge", "JudgedToken", "Question", "match_path", "offered"]
 
@@ -111,7 +111,7 @@ class Classifier:
         return decide
 
     def _parameter(self, fact: Fact) -> Callable[[Question], str]:
-        value = str(self._parameters[fact.options["parameter"]])
+        value = format_value(self._parameters[fact.options["parameter"]])
         return lambda question: value
 
     def _offer(self, fact: Fact) -> Callable[[Question], str]:
@@ -126,19 +126,19 @@ class Classifier:
     def _credentials(self, fact: Fact) -> Callable[[Question], str]:
         def decide(question: Question) -> str:
             found = credentials(fact.options["places"], _request(question))
-            question.scope["credential"] = found[0] if found else None
+            question.scope[fact.name] = found[0] if found else None
             return ("none", "one", "several")[min(len(found), 2)]
 
         return decide
 
     def _token(self, fact: Fact) -> Callable[[Question], str]:
         evaluate = compile_expression(fact.options["of"])
-        needs = [name for name, other in self._document.facts.items() if other.kind == "credentials"]
+        source = self._document.facts.get(root_of(fact.options["of"]))
+        credential = source.name if source is not None and source.kind == "credentials" else None
 
         def decide(question: Question) -> str:
-            if question.request is not None:
-                for name in needs:
-                    self.decide(name, question)
+            if credential is not None and question.request is not None:
+                self.decide(credential, question)
             judged: JudgedToken = self._judge(evaluate(question.scope), question.now)
             if judged.group == "valid":
                 question.scope[fact.name] = _Token(judged.claims, self._leeway)

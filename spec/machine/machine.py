@@ -38,7 +38,7 @@ from spec.machine.values import (
 )
 from spec.machine.world import CLOSED, Connection, Due, World
 from spec.messages import Read, Reader
-from spec.parameters import Tolerance
+from spec.parameters import Tolerance, holds
 
 __all__ = ["Machine"]
 
@@ -85,7 +85,7 @@ class Machine:
         self.served = [
             version.subprotocol
             for version in document.versions
-            if parameters.get("rollout", version.served_in[0]) in version.served_in
+            if version.subprotocol is not None and holds(version.applies, parameters)
         ]
         self._roots: dict[str, Any] = {"parameters": parameters, "served": self.served}
         self._largest = int(compile_expression(document.largest)(self._roots))
@@ -323,7 +323,7 @@ class Machine:
         def run(event: _Event) -> None:
             room = (effect.room, key(event.scope))
             for member in tuple(event.world.rooms.get(room, ())):
-                mine = effect.reply == "sender" and member == event.connection.number
+                mine = effect.in_reply == "sender" and member == event.connection.number
                 reply_to = event.reply_to if mine else None
                 event.outputs.append(
                     Emission(
@@ -352,7 +352,7 @@ class Machine:
 
         def run(event: _Event) -> None:
             event.scope["error"] = view
-            reply, reply_to = _reply(effect.reply, event)
+            reply, reply_to = _reply(effect.in_reply, event)
             body = build(event.scope, reply_to)
             event.outputs.append(_emission(event, self.document.error_message, body, reply, reply_to))
             code = error.closes(event.connection.state)
@@ -440,6 +440,8 @@ def _emission(event: _Event, message: str, body: Mapping[str, Any], reply: str, 
 
 def _reply(wanted: str, event: _Event) -> tuple[str, str | None]:
     """What is due of the reply member of an error, and the id that it names."""
+    if wanted == "none":
+        return "never", None
     if event.read is None:
         return "free", None
     if wanted == "may":

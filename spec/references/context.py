@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from spec.loading.nodes import join
 from spec.loading.problems import Problem, did_you_mean
 from spec.loading.source import Source
-from spec.references.names import INPUTS, Names, section
+from spec.references.names import RESERVED, Names, mappings, section
 from spec.references.schemas import members_at, reaches
 
 __all__ = ["check_context"]
@@ -31,22 +31,20 @@ def check_context(names: Names, source: Source, problems: list[Problem]) -> None
     data = source.data
     _initials(("connection", "states"), section(data, "connection", "states"), tell)
     _facts(names, tell)
-    for name in set(section(data, "messages")) & set(INPUTS):
-        tell_key(("messages", name), f"`{name}` is the name of an input, and cannot be that of a message", None)
+    for name in section(data, "messages"):
+        if name in RESERVED:
+            message = f"`{name}` is the name of an input, and cannot be that of a message"
+            tell_key(("messages", name), message, f"reserved: {', '.join(RESERVED)}")
     _envelope(names, tell, tell_key)
     for name in section(data, "messages"):
         for role in section(data, "messages", name):
-            _form(names, ("messages", name, role), role, tell, tell_key)
+            _form(names, ("messages", name, role), tell, tell_key)
+    _tokens(names, tell)
     for section_name, key in (("ladder", "step"), ("recipes", "name")):
         _distinct(names, section_name, key, tell)
     _headers(names, tell)
-    for index, invariant in enumerate(_items(data.get("invariants"))):
+    for index, invariant in enumerate(mappings(data.get("invariants"))):
         _invariant(names, ("invariants", index, "with"), invariant, tell_key)
-
-
-def _items(value: Any) -> list[dict[str, Any]]:
-    """The items of a list, those that are no mappings as empty ones."""
-    return [item if isinstance(item, dict) else {} for item in value] if isinstance(value, list) else []
 
 
 def _initials(path: _Path, states: dict[str, Any], tell: _Tell) -> None:
@@ -65,19 +63,30 @@ def _facts(names: Names, tell: _Tell) -> None:
         parameter, values = fact.get("parameter"), names.facts.get(name)
         if fact.get("kind") == "parameter" and isinstance(parameter, str):
             kind = section(names.data, "parameters", parameter).get("type")
-            if kind is not None and kind != "choice":
-                message = f"`{parameter}` is a parameter of type `{kind}`, and a fact needs one of type `choice`"
+            if kind not in (None, "choice", "switch"):
+                message = f"`{parameter}` is a parameter of type `{kind}`, and a fact needs a `choice` or a `switch`"
                 tell(("facts", name, "parameter"), message, None)
-        for index, row in enumerate(_items(fact.get("rows"))):
+        for index, row in enumerate(mappings(fact.get("rows"))):
             if values is not None and isinstance(row.get("is"), str) and row["is"] not in values:
                 message = f"`{row['is']}` is not among the values of `{name}`"
                 tell(("facts", name, "rows", index, "is"), message, did_you_mean(row["is"], values))
 
 
+def _tokens(names: Names, tell: _Tell) -> None:
+    tokens = section(names.data, "tokens")
+    for key in ("claims", "ladder", "recipes"):
+        if tokens and key not in tokens:
+            tell(("tokens",), f"the `tokens` section lacks `{key}`", None)
+    for index, step in enumerate(mappings(tokens.get("ladder"))):
+        if step.get("verdict") == "valid":
+            message = "`valid` is the class of a token that passes the ladder, and no verdict of a step"
+            tell(("tokens", "ladder", index, "verdict"), message, None)
+
+
 def _distinct(names: Names, part: str, key: str, tell: _Tell) -> None:
     """Items of the token section that are called by name."""
     seen: set[str] = set()
-    for index, item in enumerate(_items(section(names.data, "tokens").get(part))):
+    for index, item in enumerate(mappings(section(names.data, "tokens").get(part))):
         name = item.get(key)
         if isinstance(name, str) and name in seen:
             tell(("tokens", part, index, key), f"`{name}` is in `{part}` already", None)
@@ -85,7 +94,7 @@ def _distinct(names: Names, part: str, key: str, tell: _Tell) -> None:
 
 
 def _headers(names: Names, tell: _Tell) -> None:
-    for index, rule in enumerate(_items(section(names.data, "opening").get("headers"))):
+    for index, rule in enumerate(mappings(section(names.data, "opening").get("headers"))):
         known = section(rule, "set")
         for place, name in enumerate(_pointers(rule.get("ordered"))):
             if name and name not in known:
@@ -101,8 +110,10 @@ def _envelope(names: Names, tell: _Tell, tell_key: _Tell) -> None:
     envelope = section(names.data, "wire", "envelope")
     server = section(envelope, "server", "schema")
     for key in ("discriminator", "id", "reply_to", "payload"):
-        if isinstance(envelope.get(key), str):
-            _reach(names, ("wire", "envelope", key), envelope[key], server, "the server's envelope", tell)
+        pointer = envelope.get(key)
+        # Where the payload is the message, its members are those of the messages' own schemas too.
+        if isinstance(pointer, str) and not (envelope.get("payload") == "" and _somewhere(names, pointer)):
+            _reach(names, ("wire", "envelope", key), pointer, server, "the server's envelope", tell)
     for role in ("client", "server"):
         schema, path = section(envelope, role, "schema"), ("wire", "envelope", role)
         noun = f"the {role}'s envelope"
@@ -112,13 +123,18 @@ def _envelope(names: Names, tell: _Tell, tell_key: _Tell) -> None:
             _reach(names, (*path, "times", "at", index), pointer, schema, noun, tell)
 
 
-def _form(names: Names, path: _Path, role: str, tell: _Tell, tell_key: _Tell) -> None:
+def _somewhere(names: Names, pointer: str) -> bool:
+    forms = [form for message in section(names.data, "messages").values() for form in section(message).values()]
+    return any(reaches(section(form, "payload"), pointer, names.data) for form in forms)
+
+
+def _form(names: Names, path: _Path, tell: _Tell, tell_key: _Tell) -> None:
     form = section(names.data, *map(str, path))
     for key in ("secret", "echoed"):
         for index, pointer in enumerate(_pointers(form.get(key))):
             _reach(names, (*path, key, index), pointer, form.get("payload"), "the payload", tell)
     for pointer in section(form, "chosen"):
-        _in_message(names, (*path, "chosen", pointer), pointer, role, form.get("payload"), tell_key)
+        _reach(names, (*path, "chosen", pointer), pointer, form.get("payload"), "the payload", tell_key)
 
 
 def _invariant(names: Names, path: _Path, invariant: dict[str, Any], tell_key: _Tell) -> None:
@@ -126,23 +142,9 @@ def _invariant(names: Names, path: _Path, invariant: dict[str, Any], tell_key: _
     if isinstance(message, str) and message in names.known["server message"]:
         payload = section(names.data, "messages", message, "server", "payload")
         for pointer in section(invariant, "with"):
-            _in_message(names, (*path, pointer), pointer, "server", payload, tell_key)
+            _reach(names, (*path, pointer), pointer, payload, "the payload", tell_key)
 
 
-def _in_message(names: Names, path: _Path, pointer: str, role: str, payload: Any, tell: _Tell) -> None:
-    """A pointer into a whole message: its envelope, and in that its payload."""
-    envelope = section(names.data, "wire", "envelope")
-    at = envelope.get("payload")
-    if isinstance(at, str) and pointer.startswith(f"{at}/"):
-        known = [f"{at}{member}" for member in members_at(payload, pointer[len(at) :])]
-        _reach(names, path, pointer[len(at) :], payload, "the payload", tell, known)
-    else:
-        _reach(names, path, pointer, section(envelope, role, "schema"), "the envelope", tell)
-
-
-def _reach(
-    names: Names, path: _Path, pointer: str, schema: Any, noun: str, tell: _Tell, known: Iterable[str] | None = None
-) -> None:
+def _reach(names: Names, path: _Path, pointer: str, schema: Any, noun: str, tell: _Tell) -> None:
     if pointer and schema and not reaches(schema, pointer, names.data):
-        members = members_at(schema, pointer) if known is None else known
-        tell(path, f"{noun} has no `{pointer}`", did_you_mean(pointer, members))
+        tell(path, f"{noun} has no `{pointer}`", did_you_mean(pointer, members_at(schema, pointer)))

@@ -10,25 +10,35 @@ from spec.loading.problems import did_you_mean
 from spec.references.names import Names, section
 from spec.references.schemas import reaches
 
-__all__ = ["check_expression", "check_template"]
+__all__ = ["check_example", "check_expression", "check_template"]
 
 _FORM = re.compile(r"\$(?P<root>[A-Za-z_]\w*)(?P<members>(\.[A-Za-z_][\w-]*)*)(#(?P<pointer>(/[^\s]*)?))?")
 
 _ERROR_MEMBERS = ("code", "retryable", "text")
 
 Tell = Callable[..., None]
+Check = Callable[..., None]
 
 
-def check_template(template: Any, names: Names, tell: Tell, *below: str | int) -> None:
-    """Check every string of a template that begins with `$`."""
+def check_template(template: Any, names: Names, tell: Tell, check: Check | None = None, *below: str | int) -> None:
+    """Check every string of a template that begins with `$`, by `check_expression` where nothing else is given."""
     if isinstance(template, dict):
         for key, value in template.items():
-            check_template(value, names, tell, *below, key)
+            check_template(value, names, tell, check, *below, key)
     elif isinstance(template, list):
         for index, value in enumerate(template):
-            check_template(value, names, tell, *below, index)
+            check_template(value, names, tell, check, *below, index)
     elif isinstance(template, str) and template.startswith("$"):
-        check_expression(template, names, tell, *below)
+        (check or check_expression)(template, names, tell, *below)
+
+
+def check_example(text: str, names: Names, tell: Tell, *below: str | int) -> None:
+    """Check an expression in an example, where `$token.NAME` is a token made by that recipe."""
+    root, _, recipe = text.partition(".")
+    if root != "$token":
+        check_expression(text, names, tell, *below)
+    elif recipe not in names.known["recipe"]:
+        tell(f"there is no recipe `{recipe[:60]}`", did_you_mean(recipe, names.known["recipe"]), *below)
 
 
 def check_expression(text: str, names: Names, tell: Tell, *below: str | int) -> None:
@@ -72,13 +82,14 @@ def _message(members: list[str], pointer: str | None, names: Names) -> tuple[str
     """An expression about the message received: a member of the client's envelope, a pointer into some payload."""
     envelope = section(names.data, "wire", "envelope")
     known = tuple(section(envelope, "client", "schema", "properties"))
-    if not members or not known:
-        return None
-    if members[0] not in known:
+    payload = envelope.get("payload")
+    if members and known and members[0] not in known:
         return f"messages have no member `{members[0]}`", did_you_mean(members[0], known)
-    if f"/{members[0]}" != envelope.get("payload") or not pointer:
+    if "".join(f"/{member}" for member in members) != payload or not pointer:
         return None
-    payloads = [section(names.data, "messages", name, "client", "payload") for name in names.known["client message"]]
-    if not any(reaches(payload, pointer, names.data) for payload in payloads):
+    schemas = [section(names.data, "messages", name, "client", "payload") for name in names.known["client message"]]
+    if payload == "":
+        schemas.append(section(envelope, "client", "schema"))
+    if not any(reaches(schema, pointer, names.data) for schema in schemas):
         return f"no client message has `{pointer}` in its payload", None
     return None

@@ -9,10 +9,17 @@ from typing import Any
 
 from attrs import frozen
 
-__all__ = ["INPUTS", "Names", "section", "strings"]
+__all__ = ["INPUTS", "RESERVED", "Names", "fact_values", "mappings", "section", "strings", "word"]
 
 INPUTS = ("oversize", "binary", "not_utf8", "malformed", "other")
 """What can be received besides a message of a known type."""
+
+RESERVED = (
+    *INPUTS,
+    *("connect", "disconnect", "handshake", "wire_fault", "unknown_record", "close_record"),
+    *("joined", "left", "elected"),
+)
+"""Names of inputs, of this binding and of others; no message is called so."""
 
 _VALUES: dict[str, tuple[str, ...]] = {
     "running": ("running", "stopping"),
@@ -20,14 +27,13 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "upgrade": ("websocket", "none"),
     "origin": ("acceptable", "forbidden"),
     "credentials": ("none", "one", "several"),
-    "token": ("absent", "invalid", "expired", "valid"),
     "payload": ("valid", "invalid"),
     "limit": ("within", "exceeded"),
     "memory": ("fresh", "seen"),
     "same": ("same", "other"),
 }
 
-_ROOTS = frozenset({"message", "token", "presented", "connection", "path", "error", "chosen", "served", "credential"})
+_ROOTS = frozenset({"message", "connection", "path", "parameters", "served", "error", "chosen"})
 
 
 def section(data: Any, *path: str) -> dict[str, Any]:
@@ -60,10 +66,16 @@ class Names:
         return cls(
             data=data,
             known=_known(data),
-            facts={name: _fact_values(fact, data) for name, fact in facts.items()},
-            roots=_ROOTS | {"parameters"} | set(variables),
+            facts={name: fact_values(fact, data) for name, fact in facts.items()},
+            roots=_ROOTS | set(variables) | {name for name, fact in facts.items() if _readable(fact)},
             path_names=tuple(re.findall(r"\{([^{}]*)\}", path)) if isinstance(path, str) else (),
         )
+
+
+def _readable(fact: Any) -> bool:
+    """Whether expressions may begin with a fact; one of no known kind has been told of already."""
+    kind = section(fact).get("kind")
+    return kind == "credentials" or kind not in (*_VALUES, "parameter", "table", "offer")
 
 
 def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -72,7 +84,7 @@ def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         role: tuple(name for name, body in messages.items() if role in section(messages, name))
         for role in ("client", "server")
     }
-    states = dict(_states(section(data, "connection", "states"), ""))
+    tokens = section(data, "tokens")
     return {
         "rule": tuple(section(data, "rules")),
         "parameter": tuple(section(data, "parameters")),
@@ -81,20 +93,25 @@ def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         "server message": sent["server"],
         "input": (*sent["client"], *INPUTS),
         "error": tuple(section(data, "errors", "codes")),
+        "refusal": tuple(section(data, "refusals")),
         "room": tuple(section(data, "rooms")),
         "memory": tuple(section(data, "memories")),
         "variable": tuple(section(data, "connection", "variables")),
-        "state": tuple(states),
-        "timer": tuple(dict.fromkeys(name for body in states.values() for name in section(body, "timers"))),
-        "step": ("valid", *_texts(section(data, "tokens").get("ladder"), "step")),
+        "state": tuple(_states(section(data, "connection", "states"), "")),
+        "step": ("valid", *_texts(tokens.get("ladder"), "step")),
+        "recipe": _texts(tokens.get("recipes"), "name"),
+        "token class": _token_classes(data),
         "subprotocol": ("none", *_subprotocols(data)),
-        "choice value": _choices(data),
     }
 
 
 def _texts(items: Any, key: str) -> tuple[str, ...]:
-    entries = items if isinstance(items, list) else []
-    return tuple(entry[key] for entry in entries if isinstance(entry, dict) and isinstance(entry.get(key), str))
+    return tuple(entry[key] for entry in mappings(items) if isinstance(entry.get(key), str))
+
+
+def mappings(items: Any) -> list[dict[str, Any]]:
+    """The items of a list, those that are no mappings as empty ones; none where it is no list."""
+    return [item if isinstance(item, dict) else {} for item in items] if isinstance(items, list) else []
 
 
 def strings(items: Any) -> tuple[str, ...]:
@@ -107,28 +124,36 @@ def _subprotocols(data: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_texts(data.get("versions"), "subprotocol"), *offered)))
 
 
-def _choices(data: dict[str, Any]) -> tuple[str, ...]:
-    parameters = section(data, "parameters").values()
-    return tuple(dict.fromkeys(value for entry in parameters for value in strings(section(entry).get("values"))))
-
-
-def _states(states: dict[str, Any], parent: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, body in states.items():
+def _states(states: dict[str, Any], parent: str) -> Iterator[str]:
+    for name in states:
         path = f"{parent}.{name}" if parent else name
-        yield path, section(body)
-        yield from _states(section(body, "states"), path)
+        yield path
+        yield from _states(section(states, name, "states"), path)
 
 
-def _fact_values(fact: Any, data: dict[str, Any]) -> tuple[str, ...] | None:
+def _token_classes(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The verdicts of the ladder, in its order, and that of a token which passes it."""
+    return tuple(dict.fromkeys((*_texts(section(data, "tokens").get("ladder"), "verdict"), "valid")))
+
+
+def word(value: Any) -> Any:
+    """A value that a guard asks for: truth values may be written as such."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def fact_values(fact: Any, data: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The values that a fact can have, or None where they cannot be told."""
     match section(fact).get("kind"):
         case "parameter":
             parameter = fact.get("parameter")
             entry = section(data, "parameters", parameter) if isinstance(parameter, str) else {}
-            return strings(entry.get("values")) or None
+            return ("true", "false") if entry.get("type") == "switch" else strings(entry.get("values")) or None
         case "table":
             return strings(fact.get("values")) or None
         case "offer":
             return _offers(strings(fact.get("of")))
+        case "token":
+            return _token_classes(data)
         case str() as kind:
             return _VALUES.get(kind)
     return None

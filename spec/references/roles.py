@@ -8,8 +8,8 @@ from typing import Any
 from spec.loading.problems import Problem, did_you_mean
 from spec.loading.source import Source
 from spec.parameters import parse_value
-from spec.references.expressions import check_expression, check_template
-from spec.references.names import Names, section, strings
+from spec.references.expressions import check_example, check_expression, check_template
+from spec.references.names import Names, section, strings, word
 from spec.references.slots import Slot
 
 __all__ = ["check_slot"]
@@ -31,7 +31,7 @@ def check_slot(slot: Slot, names: Names, source: Source, problems: list[Problem]
         case "x-applies":
             _applies(slot, names, tell)
         case "x-template":
-            check_template(slot.value, names, tell)
+            check_template(slot.value, names, tell, check_example if slot.what == "example" else check_expression)
         case "x-expression":
             if isinstance(slot.value, str) and slot.value.startswith("$"):
                 check_expression(slot.value, names, tell)
@@ -56,8 +56,8 @@ def _refers(slot: Slot, names: Names, tell: Tell) -> None:
             tell(f"there is no definition `{name}`", hint)
         case "server message" | "client message":
             tell(f"there is no message `{name}`", hint)
-        case "choice value":
-            tell(f"`{name}` is no value of a parameter of type `choice`", hint)
+        case "token class":
+            tell(f"tokens are never `{name}`", hint)
         case _:
             tell(f"there is no {slot.what} `{name}`", hint)
 
@@ -65,8 +65,8 @@ def _refers(slot: Slot, names: Names, tell: Tell) -> None:
 def _options(value: Any) -> list[tuple[str, tuple[int, ...]]]:
     """The values of a guard's entry, each with the path to it."""
     if isinstance(value, list):
-        return [(item, (index,)) for index, item in enumerate(value) if isinstance(item, str)]
-    return [(value, ())] if isinstance(value, str) else []
+        return [(word(item), (index,)) for index, item in enumerate(value) if isinstance(item, str | bool)]
+    return [(word(value), ())] if isinstance(value, str | bool) else []
 
 
 def _guard(slot: Slot, names: Names, tell: Tell) -> None:

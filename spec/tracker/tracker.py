@@ -169,8 +169,7 @@ class Tracker:
             view = h.views[client]
             if view.status == "open" and view.number is not None:
                 self.machine.ended(h.world, view.number)
-                rules = (self.document.answer_close,) if self.document.answer_close else ()
-                answer = Closing(view.number, 0, None, rules, 0)
+                answer = Closing(view.number, 0, None, self.document.answer_close, 0)
                 view.debts = [Debt(answer, ("own", view.number), at + self._follower.within, view.focus)]
                 view.status = "closing"
             return [h]

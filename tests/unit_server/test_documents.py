@@ -67,7 +67,10 @@ async def test_an_effect_that_is_gone_does_not_happen(autojump_clock: MockClock)
 
 async def test_a_row_of_the_opening_table_decides(autojump_clock: MockClock) -> None:
     """Status and code of a refusal are the row's."""
-    document = edited(("refuse: {status: 404, code: NOT_FOUND}", "refuse: {status: 410, code: GONE_FOR_GOOD}"))
+    document = edited(
+        ("refuse: {code: NOT_FOUND}", "refuse: {code: GONE_FOR_GOOD}"),
+        ("\nrefusals:\n", "\nrefusals:\n  GONE_FOR_GOOD: 410\n"),
+    )
     async with memory_server(document) as server, clients(server) as nursery:
         near, far = trio.testing.memory_stream_pair()
         nursery.start_soon(server.serve_stream, far, ADDRESS)

@@ -80,6 +80,19 @@ BAD = {
         ("{join: recipe}", "{join: recipe, §to: recipe}"),
         "`to` is not a key of a `join` effect",
     ),
+    "an effect that is no more": (
+        ("- {join: recipe}", "- {§start: auth_deadline}"),
+        "`start` is not a key of an effect",
+    ),
+    "a reply of a modifier": (
+        ("{error: MESSAGE_INVALID, in_reply: may}", "{error: MESSAGE_INVALID, §reply: may}"),
+        "`reply` is not a key of an `error` effect (did you mean `in_reply`?)",
+    ),
+    "a status that refuses nothing": (
+        ("VERSION_UNSUPPORTED: 400", "VERSION_UNSUPPORTED: §200"),
+        "must be at least 300",
+    ),
+    "a number in a guard": (("when: {running: stopping}", "when: {running: [§5]}"), "item 1 of `running` must be"),
     "an empty effect": (("{join: recipe}", "§{}"), "item 2 of `do` must not be empty"),
     "a wrong level": (("level: must\n", "level: §mst\n"), "`level` cannot be `mst` (did you mean `must`?)"),
     "a wrong kind": (("{kind: running}", "{kind: §runing}"), "`kind` cannot be `runing` (did you mean `running`?)"),

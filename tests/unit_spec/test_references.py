@@ -20,8 +20,11 @@ DANGLING = {
         ("rules: [CHAT-MSG-6]", "rules: [§CHAT-MSG-66]"),
         "there is no rule `CHAT-MSG-66` (did you mean `CHAT-MSG-6`?)",
     ),
-    "a rule of an ending": (("forget: ALL-CLOSE-4", "forget: §ALL-CLOS-4"), "no rule `ALL-CLOS-4` (did you mean"),
-    "a rule of a shutdown": (("rule: ALL-CLOSE-3", "rule: §ALL-CLOSE-33"), "no rule `ALL-CLOSE-33`"),
+    "a rule of an ending": (
+        ("forget: {rules: [ALL-CLOSE-4]", "forget: {rules: [§ALL-CLOS-4]"),
+        "no rule `ALL-CLOS-4` (did you mean",
+    ),
+    "a rule of a shutdown": (("1001, rules: [ALL-CLOSE-3", "1001, rules: [§ALL-CLOSE-33"), "no rule `ALL-CLOSE-33`"),
     "a rule of isolation": (("isolation: [CHAT-MSG-3]", "isolation: [§CHAT-MSG-33]"), "no rule `CHAT-MSG-33`"),
     "a rule of order": (("order: [CHAT-MSG-9]", "order: [§CHAT-MSG-99]"), "no rule `CHAT-MSG-99`"),
     "a rule of closes": (("close_rules: [ALL-CLOSE-1]", "close_rules: [§ALL-CLOSE-9]"), "no rule `ALL-CLOSE-9`"),
@@ -37,7 +40,7 @@ DANGLING = {
         ("kind: parameter, parameter: rollout", "kind: parameter, parameter: §rolout"),
         "there is no parameter `rolout` (did you mean `rollout`?)",
     ),
-    "a fact of a parameter that is no choice": (
+    "a fact of a parameter that is no choice and no switch": (
         ("kind: parameter, parameter: rollout", "kind: parameter, parameter: §sunset"),
         "`sunset` is a parameter of type `date`",
     ),
@@ -98,7 +101,10 @@ DANGLING = {
         ("upgrade: {subprotocol: chat.v1,", "upgrade: {subprotocol: §chat.v9,"),
         "there is no subprotocol `chat.v9`",
     ),
-    "a stage of the rollout": (("served_in: [dual, message]", "served_in: [dual, §late]"), "`late` is no value of a"),
+    "a stage in which a version is served": (
+        ("chat.v2, applies: {rollout: [dual, message]", "chat.v2, applies: {rollout: [dual, §late]"),
+        "the parameter `rollout` is never `late`",
+    ),
     "a message that is sent": (
         ("send: recipe_update, payload", "send: §recipe_updates, payload"),
         "there is no message `recipe_updates` (did you mean `recipe_update`?)",
@@ -121,7 +127,11 @@ DANGLING = {
     ),
     "a message named like an input": (
         ("messages:\n", "messages:\n  §binary: {server: {payload: {}}}\n"),
-        "`binary` is the name of an input",
+        "`binary` is the name of an input, and cannot be that of a message (reserved: oversize, binary, not_utf8, ",
+    ),
+    "a message named like an input of another binding": (
+        ("messages:\n", "messages:\n  §handshake: {client: {payload: {}}}\n"),
+        "`handshake` is the name of an input",
     ),
     "an error": (("error: AUTH_REQUIRED", "error: §AUTH_REQIRED"), "no error `AUTH_REQIRED` (did you mean"),
     "a room that is joined": (("{join: recipe}", "{join: §kitchen}"), "there is no room `kitchen` (known: recipe)"),
@@ -129,8 +139,30 @@ DANGLING = {
     "a memory that is kept": (("remember: accepted_auths", "remember: §accepted"), "there is no memory `accepted`"),
     "a memory of a fact": (("memory, memory: accepted_auths", "memory, memory: §auths"), "there is no memory `auths`"),
     "a variable that is set": (("{set: {subject:", "{set: {§sbject:"), "there is no variable `sbject`"),
-    "a timer that is started": (("- {join: recipe}", "- {start: §reauth}"), "there is no timer `reauth`"),
-    "a timer that is stopped": (("- {join: recipe}", "- {stop: §reauth_led}"), "(did you mean `reauth_lead`?)"),
+    "a code of a refusal": (
+        ("refuse: {code: NOT_FOUND}", "refuse: {code: §NOT_FOUD}"),
+        "there is no refusal `NOT_FOUD` (did you mean `NOT_FOUND`?)",
+    ),
+    "a refusal that only messages tell": (
+        ("refuse: {code: NOT_FOUND}", "refuse: {code: §RATE_LIMITED}"),
+        "there is no refusal `RATE_LIMITED`",
+    ),
+    "a class of tokens": (
+        ("{client: eve, send: auth, token: invalid}", "{client: eve, send: auth, token: §forged}"),
+        "tokens are never `forged` (known: absent, invalid, expired, valid)",
+    ),
+    "a class of a credential": (
+        ("credential: {header: valid}", "credential: {header: §vlid}"),
+        "never `vlid` (did you",
+    ),
+    "a recipe of an example": (
+        ("examples: [{token: $token.valid}]", "examples: [{token: §$token.vald}]"),
+        "there is no recipe `vald` (did you mean `valid`?)",
+    ),
+    "a token that nothing judges": (
+        ("presented: {kind: token, of: $credential}", "presented: {kind: token, of: §$credentials}"),
+        "nothing is called `$credentials` (did you mean `$credential`?)",
+    ),
     "a header that is ordered": (
         ("ordered: [Deprecation, Sunset]", "ordered: [Deprecation, §Sunst]"),
         "`Sunst` is not a header that is set here (did you mean `Sunset`?)",
@@ -152,15 +184,15 @@ DANGLING = {
     "a root alone": (("until: $token.expiry", "until: §$path"), "`$path` needs one member, as in `$path.recipe_id`"),
     "no expression": (("until: $token.expiry", "until: §$token expiry"), "`$token expiry` is no expression"),
     "a chosen member": (
-        ("/payload/revision:", "§/payload/revison:"),
-        "the payload has no `/revison` (did you mean `/payload/revision`?)",
+        ("        /revision:", "        §/revison:"),
+        "the payload has no `/revison` (did you mean `/revision`?)",
     ),
     "a chosen member of the envelope": (("        /id: {kind", "        §/ids: {kind"), "envelope has no `/ids`"),
     "a secret": (("secret: [/token]", "secret: [§/tokn]"), "the payload has no `/tokn` (did you mean `/token`?)"),
     "an echo": (("echoed: [/recipe_id, /recipe]", "echoed: [/recipe_id, §/recip]"), "the payload has no `/recip`"),
     "a time": (("at: [/timestamp]", "at: [§/timestmp]"), "(did you mean `/timestamp`?)"),
     "the place of the type": (("discriminator: /type", "discriminator: §/typ"), "the server's envelope has no `/typ`"),
-    "a member that is always there": (("with: {/payload/recipe_id:", "with: {§/payload/id:"), "has no `/id`"),
+    "a member that is always there": (("with: {/recipe_id:", "with: {§/payload/recipe_id:"), "the payload has no"),
     "a default that does not parse": (("default: 5s", "default: §5 parsecs"), "'5 parsecs' is no duration"),
     "a quick value that does not parse": (("quick: 700ms", "quick: §fast"), "`quick` of `auth_deadline`: 'fast'"),
     "a rate that does not parse": (("default: 10/60s", "default: §10 a minute"), "is no rate"),
