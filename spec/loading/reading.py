@@ -53,7 +53,7 @@ def _read(text: str, name: str, base: Path | None, files: list[Path]) -> Source:
         # Imported here because the checks are written in terms of this package.
         from spec.references import check
 
-        problems.extend(check(source))
+        problems.extend(check(source, sound=not problems))
     if problems:
         raise DocumentError(problems)
     return source
