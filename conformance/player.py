@@ -41,7 +41,7 @@ class Entry:
 
 @define
 class Outcome:
-    """What came of playing a case once."""
+    """What came of playing a case once; `broken` says that the suite itself failed, and where."""
 
     findings: list[Finding] = field(factory=list)
     transcript: list[Entry] = field(factory=list)
@@ -50,6 +50,7 @@ class Outcome:
     transitions: set[str] = field(factory=set)
     unavailable: str | None = None
     unreachable: str | None = None
+    broken: str | None = None
     timings: dict[str, float] = field(factory=dict)
     duration: float = 0.0
     started: float = 0.0

@@ -8,8 +8,10 @@ at a time than a slow one could answer within its bounds.
 from __future__ import annotations
 
 import statistics
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import trio
 from attrs import define, evolve, field
@@ -101,7 +103,11 @@ class Runner:
 
     async def _play(self, case: Case, pause: Pause | None) -> Outcome:
         self._numbers += 1
-        return await Player(self.target, self.clock, self._numbers, pause).play(case)
+        try:
+            return await Player(self.target, self.clock, self._numbers, pause).play(case)
+        except Exception as problem:
+            # A finding is a value; an exception is the suite's own fault, and never the target's.
+            return Outcome(broken=_innermost(problem))
 
     async def _one(self, case: Case, busy: trio.Semaphore, live: trio.Semaphore) -> None:
         try:
@@ -142,7 +148,8 @@ class Runner:
             verdict = self._verdict(case, outcome)
         findings = tuple(outcome.findings)
         rules = tuple(dict.fromkeys(rule for finding in findings for rule in finding.blamed)) or case.rules
-        message = findings[0].text if findings else outcome.unavailable or outcome.unreachable or ""
+        other = outcome.broken or outcome.unavailable or outcome.unreachable or ""
+        message = findings[0].text if findings else other
         self._tell(
             Result(
                 case,
@@ -182,6 +189,8 @@ class Runner:
         self._blamed.clear()
 
     def _verdict(self, case: Case, outcome: Outcome) -> str:
+        if outcome.broken is not None:
+            return "error"
         if outcome.unavailable is not None:
             return "not applicable"
         if outcome.unreachable is not None:
@@ -220,7 +229,7 @@ class Runner:
             if outcome.unreachable is not None and not await self._alive():
                 self._dies(outcome.unreachable)
                 return False
-            if not outcome.findings and outcome.unreachable is None:
+            if not outcome.findings and outcome.unreachable is None and outcome.broken is None:
                 self._conclude(case, outcome, attempt, None if self._harness_late(first) else "flaky")
                 return False
             if not late or not _doubtful(case, outcome):
@@ -244,7 +253,7 @@ class Runner:
         outcome = Outcome()
         for _ in range(int(case.measure["samples"])):
             outcome = await self._play(evolve(case, measure=None, quiet=False), None)
-            if outcome.findings or outcome.unavailable or outcome.unreachable:
+            if outcome.findings or outcome.broken or outcome.unavailable or outcome.unreachable:
                 self._conclude(case, outcome)
                 return
             for side, times in samples.items():
@@ -264,6 +273,14 @@ class Runner:
         message = "" if verdict == "pass" else f"{text}; {within * 1000:.0f} ms are allowed"
         transcript = tuple(outcome.transcript)
         self._tell(Result(case, verdict, rules, message, (), transcript, covered, measured=measured))
+
+
+def _innermost(problem: BaseException) -> str:
+    """An exception of the suite's own in one line: what it was and where it was raised."""
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    frame = traceback.extract_tb(problem.__traceback__)[-1]
+    return f"the suite failed: {type(problem).__name__}: {problem} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def _doubtful(case: Case, outcome: Outcome) -> bool:

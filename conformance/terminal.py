@@ -59,7 +59,7 @@ def print_result(console: Console, events: list[dict[str, Any]]) -> None:
     """Failures by rule, then what was reached, the counts and the verdict."""
     header, cases = events[0], [e for e in events if e["event"] == "case"]
     footer = next((e for e in events if e["event"] == "footer"), None)
-    for verdict, style in (("fail", "red"), ("warn", "yellow"), ("flaky", "yellow"), ("inconclusive", "magenta")):
+    for verdict, style in _SHOWN:
         found = [case for case in cases if case["verdict"] == verdict]
         if verdict == "inconclusive" and footer is not None and footer["reason"]:
             continue  # What was under way when the run was cut short says nothing of its own.
@@ -110,6 +110,7 @@ def _shown(transcript: list[Event], limit: int = 30) -> list[Event]:
 
 
 _UNREACHED = {"unreached": "not reached", "not applicable": "not applicable", "elsewhere": "not on the wire"}
+_SHOWN = (("error", "red"), ("fail", "red"), ("warn", "yellow"), ("flaky", "yellow"), ("inconclusive", "magenta"))
 _RECENT = 7 * 86400.0
 """A timestamp that lies this near, in seconds, is as every other and is not shown."""
 

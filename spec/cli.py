@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -106,3 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`handfast list | head`); nothing is left to say to it.
         sys.stderr.close()
         return Exit.INTERRUPTED
+    except Exception as problem:
+        if os.environ.get("HANDFAST_DEBUG"):
+            raise
+        text = f"internal error: {type(problem).__name__}: {problem}"
+        print(f"handfast: {text}\n  this is a fault of handfast; HANDFAST_DEBUG=1 shows where", file=sys.stderr)
+        return Exit.INTERNAL
