@@ -9,6 +9,7 @@ from conformance.plan import Plan
 from conformance.scripts import Case
 from conformance.verdicts import Result
 from spec.model import Rule
+from spec.parameters import holds
 
 __all__ = ["coverage", "why_unapplied"]
 
@@ -16,12 +17,9 @@ __all__ = ["coverage", "why_unapplied"]
 def why_unapplied(rule: Rule, parameters: Mapping[str, Any]) -> str | None:
     """Why a rule does not apply to a deployment, or None."""
     for name, wanted in rule.applies.items():
-        value = parameters.get(name)
-        if wanted == "configured":
-            if not value:
-                return f"`{name}` is not configured"
-        elif str(value) not in wanted:
-            return f"`{name}` is {value}"
+        if not holds({name: wanted}, parameters):
+            value = parameters.get(name)
+            return f"`{name}` is {'not configured' if wanted == 'configured' else value}"
     return None
 
 

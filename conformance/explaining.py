@@ -39,7 +39,7 @@ def _explained(identifier: str, source: Source, document: Document) -> str:
     lines += textwrap.wrap(rule.text, 100, initial_indent="  ", subsequent_indent="  ")
     lines += ["", f"  observed: {rule.observe}" + (f" ({rule.reason})" if rule.reason else "")]
     if rule.applies:
-        told = ", ".join(f"{k} {v if isinstance(v, str) else ' or '.join(v)}" for k, v in rule.applies.items())
+        told = ", ".join(f"{k} {' or '.join(v) if isinstance(v, list) else v}" for k, v in rule.applies.items())
         lines.append(f"  applies where: {told}")
     lines += ["", "  in the document:"]
     for pointer in _cited(source.data, identifier):

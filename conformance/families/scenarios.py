@@ -8,7 +8,7 @@ from typing import Any
 from conformance.exploring import credential
 from conformance.plan import Plan
 from conformance.scripts import Case, Open, Settle, Step, token
-from spec.parameters import parse_value
+from spec.parameters import holds, parse_value
 
 FAMILY = "scenarios"
 
@@ -16,8 +16,7 @@ FAMILY = "scenarios"
 def cases(plan: Plan) -> Iterator[Case]:
     """Every scenario that this deployment's parameters let happen."""
     for name, scenario in plan.document.scenarios.items():
-        applies = scenario.get("applies", {})
-        if any(str(plan.parameters.get(key)) not in wanted for key, wanted in applies.items()):
+        if not holds(scenario.get("applies", {}), plan.parameters):
             continue
         steps: list[Step] = []
         for entry in scenario["steps"]:
