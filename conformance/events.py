@@ -77,6 +77,8 @@ def case_event(result: Result) -> dict[str, Any]:
         ]
     if result.verdict not in {"pass", "not applicable"}:
         event["transcript"] = [{**asdict(entry), "at": round(entry.at, 4)} for entry in result.transcript]
+    if result.known is not None:
+        event["known"] = result.known
     if result.failure_file is not None:
         event["failure_file"] = result.failure_file
     if result.measured:

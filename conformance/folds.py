@@ -36,13 +36,14 @@ def summary(events: Events) -> dict[str, Any]:
         "reason": footer["reason"] if footer else "the run was cut off: its stream has no footer",
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
         "duration_s": footer["duration_s"] if footer else None,
+        "baseline": footer.get("baseline") if footer else None,
         "coverage": footer["coverage"] if footer else {},
         "cases": [_case(case) for case in cases],
     }
 
 
 _KEPT = ("id", "family", "rules", "level", "verdict", "message", "duration_s", "attempts")
-_OPTIONAL = ("findings", "transcript", "failure_file", "measured")
+_OPTIONAL = ("findings", "transcript", "known", "failure_file", "measured")
 
 
 def _case(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,18 @@ from collections.abc import Iterable
 
 from spec.exits import Exit, Stop
 
-__all__ = ["select"]
+__all__ = ["matches", "select"]
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*/?|\*|\?)", glob)
     spelled = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(spelled.get(part, re.escape(part)) for part in parts) + "(?:/.*)?")
+
+
+def matches(glob: str, name: str) -> bool:
+    """Whether a glob names a case, or something above it."""
+    return _pattern(glob).fullmatch(name) is not None
 
 
 def select(names: Iterable[str], run: Iterable[str], skip: Iterable[str]) -> set[str]:

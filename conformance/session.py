@@ -12,6 +12,7 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from conformance.arranging import Arranged
+from conformance.baseline import Baseline
 from conformance.clock import Clock
 from conformance.coverage import coverage
 from conformance.events import Stream, calibration_event, case_event, header_event
@@ -91,10 +92,13 @@ class Session:
     reports: tuple[Report, ...] = ()
     failures: Path = Path("handfast-failures")
     fail_fast: bool = False
+    baseline: Baseline | None = None
     shown: Callable[[Result, int], None] = lambda result, total: None
     began: Callable[[list[dict[str, Any]]], None] = lambda events: None
     stream: Stream = field(init=False)
     interrupted: bool = False
+    judged: dict[str, Result] = field(factory=dict)
+    misfits: list[str] = field(factory=list)
 
     def run(self) -> Exit:
         """Run to the end; gives the exit code. Raises Stop where nothing could be run."""
@@ -140,9 +144,12 @@ class Session:
                 nursery.cancel_scope.cancel()
 
     def _tell(self, result: Result, total: int) -> None:
-        if result.verdict in {"fail", "warn"}:
+        if self.baseline is not None:
+            result = self.baseline.judge(result)
+        if result.verdict in {"fail", "warn", "known"}:
             path = write_failure(self.failures, self.arranged.target, result)
             result = evolve(result, failure_file=path)
+        self.judged[result.case.id] = result
         self.stream.tell(case_event(result))
         self.shown(result, total)
 
@@ -156,12 +163,15 @@ class Session:
         partial = self.interrupted or runner.died is not None
         unreached = coverage(plan, every, results, filtered=filtered)["rules"]["unreached"] if not partial else {}
         died = runner.died is not None
-        verdict = run_verdict(results.values(), fail_on=self.arranged.fail_on, unreached=unreached, died=died)
+        # What was not run cannot show that an entry does not fit.
+        told = [result if self.baseline is None else self.judged[name] for name, result in results.items()]
+        self.misfits = self.baseline.problems() if self.baseline and not (filtered or partial) else []
+        verdict = run_verdict(told, fail_on=self.arranged.fail_on, unreached=unreached, died=died, misfits=self.misfits)
         if self.interrupted and verdict == "conformant":
             verdict = "inconclusive"
         reason = self._reason(runner, results, len(chosen))
         self._finish(plan, every, results, verdict, reason, started, filtered=filtered or partial)
-        return exit_of(verdict, results.values(), died=died, interrupted=self.interrupted)
+        return exit_of(verdict, told, died=died, interrupted=self.interrupted)
 
     async def _still_alive(self, plan: Plan, clock: Clock, runner: Runner) -> None:
         """The last probe: a target that does not answer any more has died of what was done to it."""
@@ -195,6 +205,7 @@ class Session:
             "complete": not reason,
             "reason": reason,
             "duration_s": round(time.monotonic() - started, 3),
+            "baseline": {"file": str(self.baseline.path), "misfits": self.misfits} if self.baseline else None,
             "coverage": coverage(plan, every, results, filtered=filtered),
         }
         self.stream.tell(footer)

@@ -178,6 +178,11 @@ def _print_footer(console: Console, header: Event, cases: list[dict[str, Any]], 
         counts[case["verdict"]] = counts.get(case["verdict"], 0) + 1
     told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     console.print(f"\n{len(cases)} of {header['cases']} cases in {footer['duration_s']:.1f} s: {told or 'none'}")
+    known = [case for case in cases if case["verdict"] == "known"]
+    for rule, group in _by_rule(known):
+        console.print(f"  [dim]known: {rule}, {len(group)} cases ({escape(group[0].get('known', ''))})[/]")
+    for misfit in (footer.get("baseline") or {}).get("misfits", ()):
+        console.print(f"[red]baseline: {escape(misfit)}[/]")
     if footer["reason"]:
         console.print(f"[yellow]partial: {escape(footer['reason'])}[/]")
     style = {"conformant": "green", "nonconformant": "red"}.get(footer["verdict"], "yellow")

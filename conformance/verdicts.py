@@ -14,7 +14,7 @@ from spec.tracker import Finding
 
 __all__ = ["VERDICTS", "Result", "exit_of", "run_verdict"]
 
-VERDICTS = ("pass", "fail", "warn", "flaky", "inconclusive", "not applicable", "error")
+VERDICTS = ("pass", "fail", "warn", "known", "fixed", "flaky", "inconclusive", "not applicable", "error")
 
 
 @frozen
@@ -33,14 +33,20 @@ class Result:
     duration: float = 0.0
     attempts: int = 1
     failure_file: str | None = None
+    known: str | None = None
     measured: Mapping[str, Any] = field(factory=dict)
 
 
-def run_verdict(results: Iterable[Result], *, fail_on: str, unreached: Iterable[str], died: bool) -> str:
-    """The verdict of a run: `conformant`, `nonconformant`, `inconclusive` or `error`."""
+def run_verdict(
+    results: Iterable[Result], *, fail_on: str, unreached: Iterable[str], died: bool, misfits: Iterable[str] = ()
+) -> str:
+    """The verdict of a run: `conformant`, `nonconformant`, `inconclusive` or `error`.
+
+    `misfits` are the entries of a baseline that do not fit what happened.
+    """
     verdicts = {result.verdict for result in results}
     bad = {"fail", "warn"} if fail_on == "should" else {"fail"}
-    if verdicts & bad:
+    if verdicts & bad or any(misfits):
         return "nonconformant"
     if died or "error" in verdicts or not verdicts - {"not applicable"}:
         return "error"

@@ -19,6 +19,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", choices=LEVELS, help="how much is tried (default: complete)")
     parser.add_argument("--run", metavar="GLOB", action="append", help="only these cases (repeatable)")
     parser.add_argument("--skip", metavar="GLOB", action="append", help="not these cases (repeatable)")
+    parser.add_argument("--baseline", metavar="FILE", help="failures that are known, with reasons (TOML)")
     parser.add_argument("--fail-on", choices=("must", "should"), help="what fails the run (default: must)")
     parser.add_argument("--seed", type=int, metavar="N", help="makes what is drawn repeatable")
     parser.add_argument("--report", metavar="KIND:PATH", action="append", default=[], help="json, jsonl or terminal")
@@ -31,13 +32,15 @@ def _run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from conformance.arranging import arrange
+    from conformance.baseline import read_baseline
     from conformance.session import Session, parse_report
 
     reports = tuple(parse_report(text) for text in arguments.report)
     if arguments.list:
         return _list(arguments)
+    baseline = read_baseline(Path(arguments.baseline)) if arguments.baseline else None
     arranged = arrange(arguments, arguments.url)
-    return run_session(Session(arranged, reports, Path(arguments.failures), arguments.fail_fast))
+    return run_session(Session(arranged, reports, Path(arguments.failures), arguments.fail_fast, baseline))
 
 
 def _list(arguments: argparse.Namespace) -> int:
