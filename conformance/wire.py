@@ -28,6 +28,9 @@ from spec.tracker import Answer
 __all__ = ["Endpoint", "NotWebSocket", "Unreachable", "Wire", "encode_frame"]
 
 TEXT, BINARY, CLOSE, PING = 0x1, 0x2, 0x8, 0x9
+_PATIENCE = 10.0
+"""How many seconds are waited for a connection, and for the answer to a request."""
+
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -57,11 +60,13 @@ class Endpoint:
     def parse(cls, url: str, tls: ssl.SSLContext | None = None) -> Endpoint:
         """Take a `ws://` or `wss://` URL apart; raises ValueError with a readable text."""
         parts = urlsplit(url)
+        # What stands before an @ may be a password, which is not said again.
+        shown = "the URL" if "@" in url else f"`{url}`"
         if parts.scheme not in {"ws", "wss"}:
-            raise ValueError(f"`{url}` is no ws:// or wss:// URL")
+            raise ValueError(f"{shown} is no ws:// or wss:// URL")
         if not parts.hostname:
-            raise ValueError(f"`{url}` names no host")
-        if parts.query or parts.fragment or parts.username:
+            raise ValueError(f"{shown} names no host")
+        if parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError("the URL is a base: it has no query, no fragment and no user")
         secure = parts.scheme == "wss"
         return cls(secure, parts.hostname, parts.port or (443 if secure else 80), parts.path.rstrip("/"), tls)
@@ -77,7 +82,12 @@ class Endpoint:
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
     async def connect(self, source: str | None) -> trio.abc.Stream:
-        """Open a TCP (and TLS) connection, from a source address where one is named."""
+        """Open a TCP (and TLS) connection, from a source address where one is named; raises Unreachable."""
+        with trio.move_on_after(_PATIENCE):
+            return await self._connect(source)
+        raise Unreachable(f"no connection within {_PATIENCE:.0f} s")
+
+    async def _connect(self, source: str | None) -> trio.abc.Stream:
         try:
             stream: Any = await trio.open_tcp_stream(self.address or self.host, self.port, local_address=source)
         except OSError as problem:
@@ -157,7 +167,10 @@ class Wire:
             every += [("Sec-WebSocket-Key", key), ("Sec-WebSocket-Version", "13")]
         lines = "".join(f"{name}: {value}\r\n" for name, value in every)
         await self._send(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("utf-8", "surrogateescape"))
-        answer, moment, rest = await self._answer(every, target)
+        with trio.move_on_after(_PATIENCE) as scope:
+            answer, moment, rest = await self._answer(every, target)
+        if scope.cancelled_caught:
+            raise Unreachable(f"no answer within {_PATIENCE:.0f} s")
         if answer.status == 101:
             accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
             if answer.header("sec-websocket-accept") != accept:
