@@ -228,11 +228,17 @@ def _key(arguments: argparse.Namespace, tokens: Mapping[str, Any]) -> SigningKey
 
 
 def _given(arguments: argparse.Namespace, tokens: Mapping[str, Any]) -> str | None:
-    reference = arguments.token or tokens.get("token")
+    reference, command = arguments.token or tokens.get("token"), tokens.get("command")
     if reference is not None:
-        return read_secret(reference).reveal().strip()
-    command = tokens.get("command")
-    return _from_command(command) if command is not None else None
+        token, empty = read_secret(reference).reveal().strip(), "the token is empty"
+    elif command is not None:
+        token, empty = _from_command(command), "[tokens] command printed no token"
+    else:
+        return None
+    if not token:
+        # Going on without one would check less than was asked for, and say so only in the header.
+        raise Stop(Exit.USAGE, empty)
+    return token
 
 
 def _from_command(command: list[str]) -> str:
