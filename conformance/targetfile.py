@@ -56,8 +56,10 @@ def _problems(section: str, values: Any) -> list[str]:
     for key, value in values.items():
         if key not in known:
             found.append(f"[{section}] has no key `{key}`{_nearest(key, known)}")
-        elif not isinstance(value, known[key]):
+        elif not isinstance(value, known[key]) or isinstance(value, bool):
             found.append(f"[{section}] `{key}` must be of type {getattr(known[key], '__name__', 'text')}")
+        elif isinstance(value, list) and not all(isinstance(member, str) for member in value):
+            found.append(f"[{section}] `{key}` must be a list of texts")
     return found
 
 
