@@ -193,7 +193,7 @@ def case_from_data(data: Mapping[str, Any]) -> Case:
         steps = tuple(_step(entry) for entry in data["steps"])
         rest = {key: _frozen(value) if key == "rules" else value for key, value in data.items() if key != "steps"}
         return Case(**rest, steps=steps)
-    except (KeyError, TypeError, AttributeError) as problem:
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise ValueError(f"not a case of this version: {problem}") from None
 
 

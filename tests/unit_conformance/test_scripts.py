@@ -1,0 +1,135 @@
+"""Scripts as plain data: what is written is read again, and what is none is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from conformance.scripts import (
+    Case,
+    Close,
+    Expire,
+    Fragment,
+    Idle,
+    Open,
+    Ping,
+    Raw,
+    Reset,
+    Send,
+    Settle,
+    case_from_data,
+    case_to_data,
+    token,
+)
+from tests.unit_conformance.kit import STAGES, case, cases
+
+
+def through_a_file(value: Case) -> Case:
+    """A case as another machine reads it."""
+    return case_from_data(json.loads(json.dumps(case_to_data(value), ensure_ascii=True)))
+
+
+@pytest.mark.parametrize("rollout", STAGES)
+def test_every_case_survives_a_file(rollout: str) -> None:
+    """What is played again is what was played, for every case of every stage."""
+    changed = [one.id for one in cases(rollout) if through_a_file(one) != one]
+
+    assert changed == []
+
+
+EVERY_STEP = (
+    Open(
+        "ana",
+        room={"$join": ["x", {"$room": "a"}]},
+        path={"$join": ["/v1/", "é"]},
+        offer=("chat.v1", "chat.v2"),
+        headers=(("Authorization", {"$join": ["Bearer ", token()]}), ("Origin", "x")),
+        query=(("token", token("expired", "ben", left=3.5)),),
+        websocket=False,
+        address="one",
+        rules=("CHAT-OPEN-2",),
+    ),
+    Send("ana", "auth", {"token": token(), "more": [1, None, True, "\ud800", 0.5]}, {"$id": "first"}, {"/type": 7}),
+    Send("ana", "chat_message", drop=("/id", "/payload/x"), pad_to=70_000, pad_with="é", fragments=3, rules=("A",)),
+    Raw("ana", text={"$fill": {"text": "[", "times": 5000}}),
+    Raw("ana", text=""),
+    Raw("ana", binary="00ff"),
+    Raw("ana", not_utf8="ff", rules=("CHAT-MSG-7",)),
+    Fragment("ana"),
+    Fragment("ana", "more", first=False),
+    Ping("ana", "x"),
+    Settle(),
+    Expire("ana"),
+    Expire("ana", "auth_deadline"),
+    Idle(),
+    Idle(0.0),
+    Idle(1.5),
+    Close("ana"),
+    Close("ana", None),
+    Reset("ana"),
+    Reset("ana", gently=True),
+)
+
+
+def test_every_kind_of_step_survives_a_file_with_all_that_it_can_hold() -> None:
+    """Values that are as they would be anyway are left out, and come back."""
+    whole = Case("a/b", "a", ("A", "B"), EVERY_STEP, "text", "should", 1.25, True, False, {"samples": 3})
+    data = case_to_data(whole)
+
+    assert through_a_file(whole) == whole
+    assert {entry["do"] for entry in data["steps"]} == {type(step).__name__.lower() for step in EVERY_STEP}
+    assert data["steps"][10] == {"do": "settle"}
+    assert data["steps"][13] == {"do": "idle"}
+    assert data["steps"][16] == {"do": "close", "client": "ana"}
+
+
+def test_a_difference_is_seen() -> None:
+    """The comparison above can fail: a case that has lost one step or one value is another one."""
+    whole = Case("a/b", "a", ("A",), EVERY_STEP)
+    data = case_to_data(whole)
+
+    assert case_from_data({**data, "steps": data["steps"][:-1]}) != whole
+    assert case_from_data({**data, "steps": [*data["steps"][:-1], {"do": "reset", "client": "ana"}]}) != whole
+
+
+GOOD = case_to_data(case())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        3,
+        "case",
+        [],
+        {},
+        {**GOOD, "steps": 3},
+        {**GOOD, "steps": [3]},
+        {**GOOD, "steps": [{}]},
+        {**GOOD, "steps": [{"do": "fly"}]},
+        {**GOOD, "steps": [{"do": "open"}]},
+        {**GOOD, "steps": [{"do": "settle", "client": "ana"}]},
+        {**GOOD, "steps": [{"do": "open", "client": "ana", "headers": [3]}]},
+        {**GOOD, "steps": [{"do": "open", "client": "ana", "headers": [["a", "b", "c"]]}]},
+        {key: value for key, value in GOOD.items() if key != "id"},
+        {**GOOD, "unknown": 1},
+    ],
+)
+def test_what_is_no_case_is_told(data: Any) -> None:
+    """Data of another version, or of none, gives a ValueError that says so."""
+    assert case_from_data(GOOD) == case()
+    with pytest.raises(ValueError, match="not a case of this version"):
+        case_from_data(data)
+
+
+def test_what_rests_on_time_is_known_by_its_steps() -> None:
+    """Waiting for time or for a timer, and sharing an address with others."""
+    plain = case()
+
+    assert not plain.timed
+    for step in (Idle(), Expire("ana"), Open("ben", address="one")):
+        assert evolve(plain, steps=(*plain.steps, step)).timed
+    assert not evolve(plain, steps=(*plain.steps, Open("ben"), Close("ana"))).timed
