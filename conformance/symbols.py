@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from conformance import scripts
 from conformance.tokenbook import Minted
@@ -92,9 +92,11 @@ class Symbols:
     def hide(self, text: str) -> str:
         """A text with every token of the case replaced by a name for it."""
         for key, minted in self._tokens.items():
-            if len(minted.text) > 8 and minted.text in text:
+            if len(minted.text) > 8:
                 wanted = json.loads(key)
-                text = text.replace(minted.text, f"<token {wanted['recipe']} of {wanted.get('subject', 'ana')}>")
+                name = f"<token {wanted['recipe']} of {wanted.get('subject', 'ana')}>"
+                for written in _spellings(minted.text):
+                    text = text.replace(written, name)
         return text
 
     def _id(self, label: Any) -> str:
@@ -131,6 +133,12 @@ _SYMBOLS: dict[str, Callable[[Symbols, Any], Any]] = {
     "$fill": Symbols._fill,
     "$quote": Symbols._quote,
 }
+
+
+def _spellings(text: str) -> set[str]:
+    """A text as it stands, as JSON escapes it and as a query does."""
+    quoted = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    return {text, *quoted, *(form(text.encode("utf-8", "surrogatepass")) for form in (quote, quote_plus))}
 
 
 def _place(body: dict[str, Any], pointer: str, value: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -280,3 +281,16 @@ def test_every_token_of_a_case_is_hidden_in_what_is_kept() -> None:
         "GET /x?token=<token valid of ana> Authorization: Bearer <token wrong-key of ben>, <token valid of ana> again"
     )
     assert symbols.value(wanted) == texts[0], "the same symbol has the same token throughout"
+
+
+def test_a_token_is_hidden_however_it_is_written() -> None:
+    """One that is no plain word is escaped in JSON and in a query, and is the same token there."""
+    target = arranged().target
+    symbols = Symbols(target, lambda: 1_800_000_000.0, 1, target.book.get)
+    token = symbols.value({"$token": {"recipe": "crit-b64-unencoded"}})
+    assert '"' in token, "this recipe's token needs escapes"
+
+    for written in (token, json.dumps({"token": token}), urlencode({"token": token}), quote(token)):
+        hidden = symbols.hide(written)
+        assert "<token crit-b64-unencoded of ana>" in hidden
+        assert token[:30] not in hidden
