@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conformance.arranging import arrange, bare_arguments
+from conformance.arranging import Arranged, arrange, bare_arguments
 from conformance.commands.check import run_session
 from conformance.session import Session
 from spec.exits import Exit, Stop
@@ -22,6 +22,8 @@ _VARIABLE = "HANDFAST_DEMO_SECRET"
 def demonstrate(protocol: str, settings: list[str]) -> int:
     """Serve a protocol with a fresh key, check it, and stop the server."""
     os.environ[_VARIABLE] = secrets.token_urlsafe(32)
+    # What does not fit is told before anything is started.
+    _arranged("ws://127.0.0.1:1", protocol, settings)
     told = [word for pair in settings for word in ("--set", pair)]
     command = [sys.executable, "-m", "spec", "serve", protocol, "--port", "0", "--secret", f"env:{_VARIABLE}", *told]
     print(f"starting: handfast serve {protocol} --port 0 --secret env:{_VARIABLE} {' '.join(told)}".rstrip())
@@ -50,5 +52,8 @@ def _url(server: subprocess.Popen[str]) -> str:
 
 
 def _check(url: str, protocol: str, settings: list[str]) -> int:
-    arguments = bare_arguments(protocol=protocol, set=settings, secret=f"env:{_VARIABLE}")
-    return run_session(Session(arrange(arguments, url), failures=Path("handfast-failures")))
+    return run_session(Session(_arranged(url, protocol, settings), failures=Path("handfast-failures")))
+
+
+def _arranged(url: str, protocol: str, settings: list[str]) -> Arranged:
+    return arrange(bare_arguments(protocol=protocol, set=settings, secret=f"env:{_VARIABLE}"), url)

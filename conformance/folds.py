@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from conformance.verdicts import VERDICTS
+from spec.exits import Exit, Stop
 
-__all__ = ["KINDS", "json_report", "summary"]
+__all__ = ["KINDS", "json_report", "summary", "unknown_kind"]
 
 Events = list[dict[str, Any]]
 
@@ -66,3 +68,10 @@ def _terminal(events: Events) -> str:
 
 
 KINDS: dict[str, Callable[[Events], str]] = {"json": json_report, "jsonl": _jsonl, "terminal": _terminal}
+
+
+def unknown_kind(kind: str) -> Stop:
+    """What is said of a kind of report that there is not."""
+    near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(KINDS)}"
+    return Stop(Exit.USAGE, f"there is no report of kind `{kind}`", hint)

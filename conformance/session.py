@@ -18,7 +18,7 @@ from conformance.coverage import coverage
 from conformance.events import Stream, calibration_event, case_event, header_event
 from conformance.failures import write_failure
 from conformance.families import all_cases
-from conformance.folds import KINDS
+from conformance.folds import KINDS, unknown_kind
 from conformance.globs import select
 from conformance.plan import Plan
 from conformance.preflight import preflight
@@ -45,7 +45,7 @@ def parse_report(text: str) -> Report:
     if not colon or not path:
         raise Stop(Exit.USAGE, f"`--report {text}` names no file", "write `--report json:PATH`")
     if kind not in KINDS:
-        raise Stop(Exit.USAGE, f"there is no report of kind `{kind}`", f"known: {', '.join(KINDS)}")
+        raise unknown_kind(kind)
     return Report(kind, Path(path))
 
 

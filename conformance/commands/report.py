@@ -18,11 +18,11 @@ def _run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from conformance.events import read_stream
-    from conformance.folds import KINDS
-    from spec.exits import Exit, Stop
+    from conformance.folds import KINDS, unknown_kind
+    from spec.exits import Exit
 
     if arguments.kind not in KINDS:
-        raise Stop(Exit.USAGE, f"there is no report of kind `{arguments.kind}`", f"known: {', '.join(KINDS)}")
+        raise unknown_kind(arguments.kind)
     print(KINDS[arguments.kind](read_stream(Path(arguments.file))), end="")
     return Exit.CONFORMANT
 
