@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,20 +109,27 @@ class Session:
             self.stream.close()
 
     async def _run(self) -> Exit:
+        # From here on a signal ends what is under way, and the reports are still written.
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            return await self._listening(signals)
+
+    async def _listening(self, signals: AsyncIterator[int]) -> Exit:
         clock, started = Clock(), time.monotonic()
         plan = Plan(self.arranged.target, deep=self.arranged.level == "deep")
         every, chosen = choose(plan, self.arranged)
         _enough_addresses(plan, len(chosen))
         self.stream.tell(header_event(self.arranged, len(chosen)))
+        runner = Runner(self.arranged.target, lambda result: self._tell(result, len(chosen)), clock, self.fail_fast)
         try:
-            await self._calibrate(plan, clock)
+            await self._unless_interrupted(signals, lambda: self._calibrate(plan, clock))
         except Stop as stop:
             self._finish(plan, every, {}, "error", str(stop).splitlines()[0], started)
             raise
         self.began(self.stream.events)
-        runner = Runner(self.arranged.target, lambda result: self._tell(result, len(chosen)), clock, self.fail_fast)
-        await self._until_interrupted(runner, chosen)
-        return await self._conclude(plan, every, chosen, runner, clock, started)
+        await self._unless_interrupted(signals, lambda: runner.run(chosen))
+        if runner.died is None:
+            await self._unless_interrupted(signals, lambda: self._still_alive(plan, clock, runner))
+        return self._conclude(plan, every, chosen, runner, started)
 
     async def _calibrate(self, plan: Plan, clock: Clock) -> None:
         calibration = await preflight(plan, clock)
@@ -130,18 +137,26 @@ class Session:
         target.round_trip, target.quiet, target.slack = calibration.round_trip, calibration.quiet, calibration.slack
         self.stream.tell(calibration_event(calibration))
 
-    async def _until_interrupted(self, runner: Runner, chosen: list[Case]) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async with trio.open_nursery() as nursery:
+    async def _unless_interrupted(self, signals: AsyncIterator[int], work: Callable[[], Awaitable[None]]) -> None:
+        """Do a part of the run, until it is done or a signal comes; nothing more once one has come."""
+        stopped: Stop | None = None
+        if self.interrupted:
+            return
+        async with trio.open_nursery() as nursery:
 
-                async def listen() -> None:
-                    async for _ in signals:
-                        self.interrupted = True
-                        nursery.cancel_scope.cancel()
+            async def listen() -> None:
+                async for _ in signals:
+                    self.interrupted = True
+                    nursery.cancel_scope.cancel()
 
-                nursery.start_soon(listen)
-                await runner.run(chosen)
-                nursery.cancel_scope.cancel()
+            nursery.start_soon(listen)
+            try:
+                await work()
+            except Stop as stop:
+                stopped = stop
+            nursery.cancel_scope.cancel()
+        if stopped is not None:
+            raise stopped
 
     def _tell(self, result: Result, total: int) -> None:
         if self.baseline is not None:
@@ -153,12 +168,8 @@ class Session:
         self.stream.tell(case_event(result))
         self.shown(result, total)
 
-    async def _conclude(
-        self, plan: Plan, every: list[Case], chosen: list[Case], runner: Runner, clock: Clock, started: float
-    ) -> Exit:
+    def _conclude(self, plan: Plan, every: list[Case], chosen: list[Case], runner: Runner, started: float) -> Exit:
         results = runner.results
-        if runner.died is None and not self.interrupted:
-            await self._still_alive(plan, clock, runner)
         filtered = len(chosen) < len(every) or self.fail_fast
         partial = self.interrupted or runner.died is not None
         unreached = coverage(plan, every, results, filtered=filtered)["rules"]["unreached"] if not partial else {}

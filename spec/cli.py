@@ -107,9 +107,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`handfast list | head`); nothing is left to say to it.
         sys.stderr.close()
         return Exit.INTERRUPTED
+    except BaseExceptionGroup as group:
+        # Trio wraps what ends its tasks; an interruption is one however deep it lies.
+        return _internal(group) if group.subgroup(KeyboardInterrupt) is None else Exit.INTERRUPTED
     except Exception as problem:
-        if os.environ.get("HANDFAST_DEBUG"):
-            raise
-        text = f"internal error: {type(problem).__name__}: {problem}"
-        print(f"handfast: {text}\n  this is a fault of handfast; HANDFAST_DEBUG=1 shows where", file=sys.stderr)
-        return Exit.INTERNAL
+        return _internal(problem)
+
+
+def _internal(problem: BaseException) -> Exit:
+    """Tell a fault of our own, which must not be taken for one of the target's."""
+    if os.environ.get("HANDFAST_DEBUG"):
+        raise problem
+    text = f"internal error: {type(problem).__name__}: {problem}"
+    print(f"handfast: {text}\n  this is a fault of handfast; HANDFAST_DEBUG=1 shows where", file=sys.stderr)
+    return Exit.INTERNAL

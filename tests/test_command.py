@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -518,6 +519,54 @@ def test_a_run_that_is_interrupted(url: str, tmp_path: Path) -> None:
     assert (footer["event"], footer["complete"], footer["verdict"]) == ("footer", False, found["verdict"])
     assert "partial: interrupted" in ended.out
     assert json.loads(handfast(tmp_path, "report", "r.jsonl", "--as", "json").out) == found
+
+
+@contextmanager
+def silent() -> Iterator[tuple[str, socket.socket]]:
+    """A port that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"ws://127.0.0.1:{listener.getsockname()[1]}", listener
+
+
+def test_an_interruption_before_the_first_case(tmp_path: Path) -> None:
+    """While it is still found out whether anybody is there: 130 as well, and never the code of a failed run."""
+    with silent() as (address, listener), Watched(tmp_path, address) as run:
+        caller, _ = listener.accept()
+        with caller:
+            assert caller.recv(3) == b"GET"
+            run.process.send_signal(signal.SIGINT)
+            ended = run.ended()
+
+    assert ended.code == 130, ended.out
+    found = report(tmp_path / "r.json")
+    assert (found["complete"], found["cases"]) == (False, [])
+    assert found["reason"].startswith("interrupted: 0 of ")
+    assert run.events[-1]["event"] == "footer"
+
+
+def test_an_interrupted_replay(tmp_path: Path) -> None:
+    """130, and nothing more."""
+    with serving("chat_websockets", "message", "refusal-not-json") as address:
+        found = checked(address, "message", tmp_path, "--run", "opening/path")
+    saved = next(case["failure_file"] for case in found.report["cases"] if "failure_file" in case)
+    with silent() as (address, listener):
+        command = [sys.executable, "-m", "spec", "replay", saved, "--url", address, "--secret", "env:SERVER_SECRET"]
+        with subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment(PYTHONPATH=str(ROOT)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            caller, _ = listener.accept()
+            with caller:
+                assert caller.recv(3) == b"GET"
+                process.send_signal(signal.SIGINT)
+                said, _ = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
 
 
 def test_a_run_that_is_interrupted_twice(url: str, tmp_path: Path) -> None:
