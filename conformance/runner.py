@@ -27,8 +27,11 @@ from spec.tracker import Finding
 
 __all__ = ["Lag", "Runner"]
 
-_BUSY = 16
-"""How many cases may talk at once."""
+_BUSY, _BUSIEST = 16, 64
+"""How many cases may talk at once, and the most where the way to the target is long."""
+
+_BUSY_PER_SECOND = 800
+"""How many cases may talk at once for each second of the round trip: over a long way, most of them only wait."""
 
 _CONFIRMED = 1
 """How many failures of one kind must show again alone; then the others share their verdict."""
@@ -84,7 +87,8 @@ class Runner:
 
     async def _run(self, cases: Iterable[Case]) -> None:
         every = sorted(cases, key=lambda case: -case.wait)
-        busy, live = trio.Semaphore(_BUSY), trio.Semaphore(max(8, self.target.connections // 2))
+        places = min(_BUSIEST, max(_BUSY, int(self.target.round_trip * _BUSY_PER_SECOND)))
+        busy, live = trio.Semaphore(places), trio.Semaphore(max(8, self.target.connections // 2))
         with self._stop:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.lag.watch)
