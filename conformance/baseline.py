@@ -102,7 +102,9 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _problems(entry: Mapping[str, Any]) -> list[str]:
+def _problems(entry: Any) -> list[str]:
+    if not isinstance(entry, Mapping):
+        return ["is no table"]
     found = [f"has no key `{key}`; known: {', '.join(sorted(_KEYS))}" for key in entry if key not in _KEYS]
     if not entry.get("reason"):
         found.append("has no reason: say why the failure is known")

@@ -14,7 +14,7 @@ from conformance import scripts
 from conformance.symbols import UPGRADE, Symbols
 from conformance.target import Target
 from conformance.tokenbook import Minted, Unavailable
-from conformance.wire import BINARY, PING, TEXT, NotWebSocket, Unreachable, Wire
+from conformance.wire import BINARY, PING, TEXT, NotWebSocket, Unanswered, Unreachable, Wire
 from spec.bindings.json import encode
 from spec.machine import Binary, NotUTF8, Text
 from spec.tracker import Finding, Tracker
@@ -50,6 +50,7 @@ class Outcome:
     transitions: set[str] = field(factory=set)
     unavailable: str | None = None
     unreachable: str | None = None
+    unanswered: bool = False
     broken: str | None = None
     timings: dict[str, float] = field(factory=dict)
     duration: float = 0.0
@@ -93,6 +94,7 @@ class Player:
             self._outcome.unavailable = str(group.exceptions[0])
         except* (Unreachable, NotWebSocket) as group:
             self._outcome.unreachable = str(group.exceptions[0])
+            self._outcome.unanswered = isinstance(group.exceptions[0], Unanswered | NotWebSocket)
         finally:
             with trio.CancelScope(shield=True):
                 for wire in self._wires.values():

@@ -233,6 +233,8 @@ class Runner:
             if outcome.unreachable is not None and not await self._alive():
                 self._dies(outcome.unreachable)
                 return False
+            if outcome.unanswered:
+                _unanswered(case, outcome, self.target.document.due_rules)
             if not outcome.findings and outcome.unreachable is None and outcome.broken is None:
                 self._conclude(case, outcome, attempt, None if self._harness_late(first) else "flaky")
                 return False
@@ -277,6 +279,14 @@ class Runner:
         message = "" if verdict == "pass" else f"{text}; {within * 1000:.0f} ms are allowed"
         transcript = tuple(outcome.transcript)
         self._tell(Result(case, verdict, rules, message, (), transcript, covered, measured=measured))
+
+
+def _unanswered(case: Case, outcome: Outcome, due: tuple[str, ...]) -> None:
+    """Make a finding of a request that a living target left without an answer, alone too."""
+    text = f"an upgrade request was not answered: {outcome.unreachable}"
+    rules = tuple(dict.fromkeys((*case.rules[:1], *due)))
+    outcome.findings.append(Finding("missing", rules, text, "", outcome.started, timed=True))
+    outcome.unreachable = None
 
 
 def _innermost(problem: BaseException) -> str:

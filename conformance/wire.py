@@ -25,7 +25,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from spec.tracker import Answer
 
-__all__ = ["Endpoint", "NotWebSocket", "Unreachable", "Wire", "encode_frame"]
+__all__ = ["Endpoint", "NotWebSocket", "Unanswered", "Unreachable", "Wire", "encode_frame"]
 
 TEXT, BINARY, CLOSE, PING = 0x1, 0x2, 0x8, 0x9
 _PATIENCE = 10.0
@@ -36,6 +36,10 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 class Unreachable(Exception):
     """No connection to the target could be made, or it was lost before an answer came."""
+
+
+class Unanswered(Unreachable):
+    """A connection was made, and the request on it got no answer."""
 
 
 class NotWebSocket(Exception):
@@ -170,7 +174,7 @@ class Wire:
         with trio.move_on_after(_PATIENCE) as scope:
             answer, moment, rest = await self._answer(every, target)
         if scope.cancelled_caught:
-            raise Unreachable(f"no answer within {_PATIENCE:.0f} s")
+            raise Unanswered(f"no answer within {_PATIENCE:.0f} s")
         if answer.status == 101:
             accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
             if answer.header("sec-websocket-accept") != accept:
@@ -193,7 +197,7 @@ class Wire:
             if event is h11.NEED_DATA:
                 data = await self._receive_some()
                 if not data and head is None:
-                    raise Unreachable("the connection was closed without an answer")
+                    raise Unanswered("the connection was closed without an answer")
                 http.receive_data(data)
             elif isinstance(event, h11.InformationalResponse) and event.status_code == 101:
                 head = event

@@ -82,7 +82,15 @@ class Follower:
                 text = f"`{key[1]}` fired {at - due.at:.3f} s after it was due; {latest - due.at:.3f} s is allowed"
                 focus = h.focuses.get(due.cause, ())
                 fired.findings.append(Finding("late", self.timer_rules(key), text, client, at, True, focus))
+            fired.findings.extend(self._passed_over(h, client, key, at))
             yield fired
+
+    def _passed_over(self, h: Hypothesis, client: str, fired: TimerKey, at: float) -> Iterable[Finding]:
+        """Timers that should have fired before one that did, and whose time is over."""
+        for key, due in self.timers(h, h.views[client]):
+            if key != fired and self.latest(h, due) < at:
+                text = f"`{key[1]}` was due {at - due.at:.3f} s ago and did not fire"
+                yield Finding("missing", self.timer_rules(key), text, client, at, True, h.focuses.get(due.cause, ()))
 
     # ---------------------------------------------------------------------------------------------------- inputs
 

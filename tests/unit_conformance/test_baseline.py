@@ -83,6 +83,7 @@ def test_an_expired_entry_excuses_nothing(tmp_path: Path) -> None:
         ('[[known]]\ncase = "a"\nreason = "x"\nexpires = "2026-01-01"\n', "is no date"),
         ('[[known]]\ncase = 7\nreason = "x"\n', "that is no text"),
         ("known = 3\n", "[[known]]"),
+        ("known = [1]\n", "is no table"),
         ("[[unknown]]\n", "[unknown]"),
         ("[[known]\n", "known.toml"),
     ],
