@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from attrs import define, evolve
 
 from conformance.globs import matches
+from conformance.tomlfile import read_toml
 from conformance.verdicts import Result
 from spec.exits import Exit, Stop
 
@@ -80,12 +80,7 @@ class Baseline:
 
 def read_baseline(path: Path) -> Baseline:
     """Read a baseline file; raises Stop with every problem of it."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise Stop(Exit.USAGE, f"{path}: {problem.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise Stop(Exit.USAGE, f"{path}: {problem}") from None
+    data = read_toml(path)
     raw = data.get("known", [])
     problems = [f"{path}: there is no section [{name}]; entries are [[known]]" for name in data if name != "known"]
     if not isinstance(raw, list):

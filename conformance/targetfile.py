@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from conformance.tomlfile import read_toml
 from spec.exits import Exit, Stop
 
 __all__ = ["KEYS", "read_target_file"]
@@ -32,12 +32,7 @@ KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
 
 def read_target_file(path: Path) -> dict[str, dict[str, Any]]:
     """Read and check a target file; raises Stop naming the file, the key and the nearest known one."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise Stop(Exit.USAGE, f"{path}: {problem.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise Stop(Exit.USAGE, f"{path}: {problem}") from None
+    data = read_toml(path)
     problems = [line for section, values in data.items() for line in _problems(section, values)]
     if problems:
         raise Stop(Exit.USAGE, f"{path}: " + f"\n{path}: ".join(problems))
