@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from conformance import scripts
 from conformance.symbols import UPGRADE, Symbols
@@ -100,6 +100,10 @@ class Player:
                 for wire in self._wires.values():
                     await wire.aclose()
         self._outcome.findings = self._tracker.findings
+        if any(finding.check == "leak" for finding in self._outcome.findings):
+            hide, shown, told = self._symbols.hide_parts, self._outcome.transcript, self._outcome.findings
+            self._outcome.transcript = [evolve(entry, text=hide(entry.text)) for entry in shown]
+            self._outcome.findings = [evolve(finding, text=hide(finding.text)) for finding in told]
         self._outcome.covered = self._tracker.covered
         self._outcome.visited = self._tracker.visited
         self._outcome.transitions = self._tracker.transitions

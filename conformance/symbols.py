@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["UPGRADE", "Symbols"]
 
+_RUN = 16
+"""A run of so many characters of a token gives it away."""
+
 UPGRADE = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
 
 
@@ -98,6 +101,26 @@ class Symbols:
                 for written in _spellings(minted.text):
                     text = text.replace(written, name)
         return text
+
+    def hide_parts(self, text: str) -> str:
+        """A text without any run of characters that a token of the case has too."""
+        runs = {
+            minted.text[start : start + _RUN]
+            for minted in self._tokens.values()
+            for start in range(len(minted.text) - _RUN + 1)
+        }
+        hidden, position = [], 0
+        while position < len(text):
+            end = position
+            while text[end : end + _RUN] in runs:
+                end += 1
+            if end > position:
+                hidden.append("<part of a token>")
+                position = end + _RUN - 1
+            else:
+                hidden.append(text[position])
+                position += 1
+        return "".join(hidden)
 
     def _id(self, label: Any) -> str:
         self._ids += label is None

@@ -1,0 +1,38 @@
+"""Symbols: what a transcript may show of a token."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.scripts import token
+from conformance.symbols import Symbols
+from tests.unit_conformance.kit import plan
+
+
+def _symbols() -> tuple[Symbols, str]:
+    target = plan("message").target
+    symbols = Symbols(target, lambda: target.epoch, 1, target.book.get)
+    return symbols, str(symbols.value(token()))
+
+
+def test_a_whole_token_becomes_a_name() -> None:
+    """A token that stands whole in a text is named, not shown."""
+    symbols, text = _symbols()
+
+    assert symbols.hide(f'{{"token":"{text}"}}') == '{"token":"<token valid of ana>"}'
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 16), (5, 40), (40, 57)])
+def test_a_part_of_a_token_is_hidden(start: int, end: int) -> None:
+    """A run of 16 characters or more is hidden, wherever it stands, and the text around it is kept."""
+    symbols, text = _symbols()
+
+    assert symbols.hide_parts(f"bad token «{text[start:end]}», try again") == "bad token «<part of a token>», try again"
+
+
+def test_what_is_no_part_of_a_token_is_kept() -> None:
+    """Fifteen characters of a token, and every other text, stand as they are."""
+    symbols, text = _symbols()
+    kept = f"{text[:15]} and a longer text that no token has"
+
+    assert symbols.hide_parts(kept) == kept
