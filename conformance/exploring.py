@@ -115,8 +115,7 @@ class Explorer:
     def _openings(self) -> list[Open]:
         """Ways to ask for an upgrade, the plainest of the newest version first."""
         offers = [(version.subprotocol,) for version in self.document.versions if version.subprotocol] + [()]
-        facts = self.document.facts.values()
-        places: list[Mapping[str, str]] = next((f.options["places"] for f in facts if f.kind == "credentials"), [])
+        places = self.document.credential_places()
         plain = [Open("x", offer=offer) for offer in offers]
         bearing = [evolve(Open("x", offer=offer), **credential(place, token())) for offer in offers for place in places]
         return plain + bearing

@@ -12,7 +12,7 @@ from conformance.scripts import Case, Idle, Settle, Step
 from spec.exits import Exit, Stop
 from spec.tracker import Slack
 
-__all__ = ["Calibration", "preflight"]
+__all__ = ["Calibration", "calibrate", "preflight"]
 
 
 @frozen
@@ -44,6 +44,13 @@ async def preflight(plan: Plan, clock: Clock) -> Calibration:
     if not reached and not _speaks(plan, answers):
         raise Stop(Exit.UNREACHABLE, *_no_server(plan, answers))
     return _calibrated(plan, trips)
+
+
+async def calibrate(plan: Plan, clock: Clock) -> Calibration:
+    """`preflight`, and what was measured noted in the target."""
+    calibration, target = await preflight(plan, clock), plan.target
+    target.round_trip, target.quiet, target.slack = calibration.round_trip, calibration.quiet, calibration.slack
+    return calibration
 
 
 async def _play(plan: Plan, clock: Clock, steps: tuple[Step, ...]) -> Outcome:

@@ -12,7 +12,7 @@ from rich.console import Console
 from conformance.arranging import Arranged
 from conformance.clock import Clock
 from conformance.plan import Plan
-from conformance.preflight import preflight
+from conformance.preflight import calibrate
 from conformance.runner import Runner
 from conformance.scripts import Case, case_from_data
 from conformance.terminal import transcript_line
@@ -46,9 +46,8 @@ def replay(arranged: Arranged, saved: Mapping[str, Any]) -> Exit:
 async def _play(arranged: Arranged, case: Case) -> Result:
     clock = Clock()
     plan = Plan(arranged.target)
-    calibration = await preflight(plan, clock)
+    await calibrate(plan, clock)
     target = arranged.target
-    target.round_trip, target.quiet, target.slack = calibration.round_trip, calibration.quiet, calibration.slack
     runner = Runner(target, lambda result: None, clock)
     await runner.run([case])
     if runner.died is not None or case.id not in runner.results:

@@ -21,7 +21,7 @@ from conformance.families import all_cases
 from conformance.folds import KINDS, unknown_kind
 from conformance.globs import select
 from conformance.plan import Plan
-from conformance.preflight import preflight
+from conformance.preflight import calibrate, preflight
 from conformance.runner import Runner
 from conformance.scripts import Case
 from conformance.verdicts import Result, exit_of, run_verdict
@@ -77,7 +77,7 @@ def _enough_addresses(plan: Plan, cases: int) -> None:
 
 
 def _smoke(cases: list[Case]) -> list[Case]:
-    """One case for each different set of rules: every transition once."""
+    """The quickest case for each different set of rules."""
     kept: dict[tuple[str, ...], Case] = {}
     for case in sorted(cases, key=lambda case: (case.wait, len(case.steps))):
         kept.setdefault(case.rules, case)
@@ -132,9 +132,7 @@ class Session:
         return self._conclude(plan, every, chosen, runner, started)
 
     async def _calibrate(self, plan: Plan, clock: Clock) -> None:
-        calibration = await preflight(plan, clock)
-        target = self.arranged.target
-        target.round_trip, target.quiet, target.slack = calibration.round_trip, calibration.quiet, calibration.slack
+        calibration = await calibrate(plan, clock)
         self.stream.tell(calibration_event(calibration))
 
     async def _unless_interrupted(self, signals: AsyncIterator[int], work: Callable[[], Awaitable[None]]) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus, urlencode
 from conformance import scripts
 from conformance.tokenbook import Minted
 from spec.bindings.json import encode
-from spec.expressions import pointer_parts, rfc3339
+from spec.expressions import pointer_parts, pointer_put, rfc3339
 from spec.machine import Request
 
 if TYPE_CHECKING:
@@ -77,12 +77,12 @@ class Symbols:
         """The text of the message that a step sends."""
         envelope = self._target.document.envelope
         body: dict[str, Any] = {}
-        _place(body, envelope.discriminator, step.message)
-        _place(body, envelope.id, self.value(step.id if step.id is not None else {"$id": None}))
-        _place(body, "/timestamp", rfc3339(self._clock()))
-        _place(body, envelope.payload, self.value(step.payload))
+        pointer_put(body, envelope.discriminator, step.message)
+        pointer_put(body, envelope.id, self.value(step.id if step.id is not None else {"$id": None}))
+        pointer_put(body, "/timestamp", rfc3339(self._clock()))
+        pointer_put(body, envelope.payload, self.value(step.payload))
         for pointer, value in step.change.items():
-            _place(body, pointer, self.value(value))
+            pointer_put(body, pointer, self.value(value))
         for pointer in step.drop:
             _remove(body, pointer)
         if step.pad_to is not None:
@@ -162,19 +162,6 @@ def _spellings(text: str) -> set[str]:
     """A text as it stands, as JSON escapes it and as a query does."""
     quoted = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     return {text, *quoted, *(form(text.encode("utf-8", "surrogatepass")) for form in (quote, quote_plus))}
-
-
-def _place(body: dict[str, Any], pointer: str, value: Any) -> None:
-    parts = pointer_parts(pointer)
-    if not parts:
-        body.update(value)
-        return
-    inner: Any = body
-    for part in parts[:-1]:
-        inner = inner.setdefault(part, {})
-        if not isinstance(inner, dict):
-            return
-    inner[parts[-1]] = value
 
 
 def _remove(body: dict[str, Any], pointer: str) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "compile_template",
     "pointer_get",
     "pointer_parts",
+    "pointer_put",
     "read_moment",
     "rfc3339",
     "root_of",
@@ -66,6 +67,23 @@ def pointer_get(value: Any, pointer: str, default: Any = None) -> Any:
         else:
             return default
     return value
+
+
+def pointer_put(body: dict[str, Any], pointer: str, value: Any) -> None:
+    """Put a value where a JSON Pointer says; the root merges a mapping into the body.
+
+    Objects on the way are made; where something else than an object stands on it, nothing is put.
+    """
+    parts = pointer_parts(pointer)
+    if not parts:
+        body.update(value)
+        return
+    inner: Any = body
+    for part in parts[:-1]:
+        inner = inner.setdefault(part, {})
+        if not isinstance(inner, dict):
+            return
+    inner[parts[-1]] = value
 
 
 def _member(value: Any, name: str) -> Any:

@@ -374,6 +374,10 @@ class Document:
     indistinguishable: tuple[Indistinguishable, ...]
     scenarios: Mapping[str, Any]
 
+    def credential_places(self) -> list[Mapping[str, str]]:
+        """Where a request's credentials may stand: headers with their scheme, and query parameters."""
+        return [p for fact in self.facts.values() if fact.kind == "credentials" for p in fact.options["places"]]
+
     def leaf(self, path: str) -> str:
         """The innermost state entered when `path` is entered."""
         state = self.states[path]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from conformance.plan import Plan
 from conformance.scripts import Case, Settle
 from spec.model import Indistinguishable
@@ -28,8 +30,6 @@ def cases(plan: Plan) -> Iterator[Case]:
 
 
 def _measured(case: Case, pair: Indistinguishable) -> Case:
-    from attrs import evolve
-
     measure = {
         "samples": pair.samples,
         "within": pair.within,

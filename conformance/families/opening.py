@@ -42,7 +42,7 @@ def offers(plan: Plan) -> dict[str, tuple[str, ...]]:
 def credentials(plan: Plan) -> dict[str, dict[str, Any]]:
     """Ways to bring, or not to bring, a credential."""
     found: dict[str, dict[str, Any]] = {"none": {}}
-    places = [p for fact in plan.document.facts.values() if fact.kind == "credentials" for p in fact.options["places"]]
+    places = plan.document.credential_places()
     for place in places:
         kind = "header" if "header" in place else "query"
         found[f"{kind}-valid"] = credential(place, token())

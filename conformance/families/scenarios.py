@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from conformance.exploring import credential
 from conformance.plan import Plan
 from conformance.scripts import Case, Open, Settle, Step, token
@@ -19,17 +21,17 @@ def cases(plan: Plan) -> Iterator[Case]:
         if not holds(scenario.get("applies", {}), plan.parameters):
             continue
         steps: list[Step] = []
-        for entry in scenario["steps"]:
-            steps += list(_step(plan, entry))
+        for number, entry in enumerate(scenario["steps"], 1):
+            steps += list(_step(plan, entry, number))
         yield plan.case(FAMILY, name.replace("_", "-"), steps, text=scenario.get("text", ""))
 
 
-def _step(plan: Plan, entry: Mapping[str, Any]) -> Iterator[Step]:
+def _step(plan: Plan, entry: Mapping[str, Any], number: int) -> Iterator[Step]:
     client = entry["client"]
     if "open" in entry:
         opening = entry["open"]
         parts: dict[str, Any] = {}
-        for place in _places(plan):
+        for place in plan.document.credential_places():
             kind = "header" if "header" in place else "query"
             if kind in opening.get("credential", {}):
                 parts = credential(place, token("valid", client))
@@ -41,14 +43,8 @@ def _step(plan: Plan, entry: Mapping[str, Any]) -> Iterator[Step]:
             words["left"] = parse_value("duration", entry["left"])
         if entry.get("token") == "invalid":
             words["recipe"] = {"recipe": "wrong-key", "keyless": True}
-        send = plan.send(client, entry["send"], label=str(id(entry)) if "token" in entry else "", **words)
+        send = plan.send(client, entry["send"], label=f"step {number}" if "token" in entry else "", **words)
         if "payload" in entry:
-            from attrs import evolve
-
             send = evolve(send, payload=entry["payload"])
         yield send
         yield Settle()
-
-
-def _places(plan: Plan) -> list[Mapping[str, str]]:
-    return [p for fact in plan.document.facts.values() if fact.kind == "credentials" for p in fact.options["places"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from conformance.exploring import credential
@@ -52,7 +52,7 @@ def _symbol(plan: Plan, recipe: Recipe) -> dict[str, Any]:
 
 
 def _presented(plan: Plan, recipes: list[Recipe]) -> Iterator[Case]:
-    places = [p for fact in plan.document.facts.values() if fact.kind == "credentials" for p in fact.options["places"]]
+    places = plan.document.credential_places()
     for version in plan.document.versions:
         for place in places:
             kind = "header" if "header" in place else "query"
@@ -70,7 +70,7 @@ def _presented(plan: Plan, recipes: list[Recipe]) -> Iterator[Case]:
                 yield plan.case(FAMILY, name, steps, rules=recipe.rules, level=recipe.level)
 
 
-def _looked_at(plan: Plan, offer: tuple[str, ...], place: dict[str, str]) -> bool:
+def _looked_at(plan: Plan, offer: tuple[str, ...], place: Mapping[str, str]) -> bool:
     """Whether a forged credential in a place is refused, so that the place is looked at at all."""
     forged = Open("ana", offer=offer, **credential(place, token("wrong-key", keyless=True)))
     bare = Open("ana", offer=offer)

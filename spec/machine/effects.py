@@ -15,7 +15,7 @@ from spec.expressions import (
     compile_expression,
     compile_template,
     pointer_get,
-    pointer_parts,
+    pointer_put,
 )
 from spec.machine.values import Closing, Emission, Output
 from spec.machine.world import Connection, World
@@ -158,13 +158,13 @@ class Effects:
 
         def build(scope: Scope, reply_to: str | None) -> dict[str, Any]:
             body: dict[str, Any] = {}
-            _place(body, envelope.discriminator, message)
-            _place(body, envelope.payload, template(scope))
+            pointer_put(body, envelope.discriminator, message)
+            pointer_put(body, envelope.payload, template(scope))
             for pointer, mark in marks.items():
                 if isinstance(pointer_get(body, pointer, mark), Chosen):
-                    _place(body, pointer, mark)
+                    pointer_put(body, pointer, mark)
             if reply_to is not None:
-                _place(body, envelope.reply_to, reply_to)
+                pointer_put(body, envelope.reply_to, reply_to)
             return body
 
         return build
@@ -214,14 +214,3 @@ def _close(event: Event, code: int, reason: str | None) -> None:
         Closing(event.connection.number, code, reason, event.rules, event.cause, event.timer, event.pointer)
     )
     event.world.forget(event.connection)
-
-
-def _place(body: dict[str, Any], pointer: str, value: Any) -> None:
-    """Put a value where a JSON Pointer says; the root merges a mapping into the body."""
-    parts = pointer_parts(pointer)
-    if not parts:
-        body.update(value)
-        return
-    for part in parts[:-1]:
-        body = body.setdefault(part, {})
-    body[parts[-1]] = value

@@ -197,7 +197,7 @@ class Machine:
             else:
                 moment = at(scope) + (plus(scope) or 0.0) - (before(scope) or 0.0)
                 due = max(moment, event.now)
-            event.connection.timers[path, name] = Due(due, event.now, event.cause, after is None)
+            event.connection.timers[path, name] = Due(due, event.now, event.cause)
 
     def _connect(self, world: World, address: str, scope: dict[str, Any]) -> Connection:
         world.numbers += 1

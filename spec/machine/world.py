@@ -20,7 +20,6 @@ class Due:
     at: float
     started: float
     cause: int
-    absolute: bool
 
 
 @define
