@@ -1,0 +1,23 @@
+"""Abstractions: what is finite about a document, and complete suites of tests for it."""
+
+from spec.abstraction.connection import CLOSED, START, Answer, Layer, abstract
+from spec.abstraction.inputs import LONG, SHORT, Input
+from spec.abstraction.mealy import Mealy, difference
+from spec.abstraction.suites import NotMinimal, hsi, identifiers, transition_cover
+
+__all__ = [
+    "CLOSED",
+    "LONG",
+    "SHORT",
+    "START",
+    "Answer",
+    "Input",
+    "Layer",
+    "Mealy",
+    "NotMinimal",
+    "abstract",
+    "difference",
+    "hsi",
+    "identifiers",
+    "transition_cover",
+]

@@ -1,0 +1,156 @@
+"""Classes: which values the facts of a decision can have together, for one deployment and without a wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from spec.expressions import compile_expression
+from spec.model import Document, Fact, Guard
+from spec.parameters import format_value
+
+__all__ = ["Classes"]
+
+Known = Mapping[str, str]
+"""Values of facts by name."""
+
+
+class _Row(Protocol):
+    @property
+    def when(self) -> Guard: ...
+
+
+class Classes:
+    """The facts of a document under a deployment's parameters.
+
+    What needs more than one exchange of one client is left out, and `left_out` says why: a server that stops, and a
+    limit that is exceeded.
+    """
+
+    def __init__(self, document: Document, parameters: Mapping[str, Any]) -> None:
+        self._document = document
+        self._parameters = parameters
+        self.left_out: dict[str, str] = {}
+
+    def decide(self, rows: Sequence[_Row], known: Known) -> _Row | None:
+        """The first row that passes, None where none does; raises Unasked where a fact is not known that is asked."""
+        return next((row for row in rows if self._passes(row.when, known)), None)
+
+    def _passes(self, guard: Guard, known: Known) -> bool:
+        return all(self._value(fact, known) in values for fact, values in guard.items())
+
+    def _value(self, name: str, known: Known) -> str:
+        fact = self._document.facts[name]
+        if fact.kind == "table":
+            return str(next(value for guard, value in fact.options["rows"] if self._passes(guard, known)))
+        if fact.kind == "parameter":
+            return format_value(self._parameters[fact.options["parameter"]])
+        if name in known:
+            return known[name]
+        possible = self.values(name, known)
+        if len(possible) > 1:
+            raise Unasked(name)
+        return possible[0] if possible else ""
+
+    def paths(self, rows: Sequence[_Row]) -> Iterator[tuple[dict[str, str], _Row]]:
+        """Every way through a decision: the facts that are asked until a row decides, in that order, and the row."""
+        pending: list[dict[str, str]] = [{}]
+        while pending:
+            known = pending.pop(0)
+            try:
+                row = self.decide(rows, known)
+            except Unasked as asked:
+                pending[:0] = [{**known, name: value} for name, value in self._branch(asked.name, known)]
+                continue
+            if row is not None:
+                yield known, row
+
+    def _branch(self, name: str, known: Known) -> Iterator[tuple[str, str]]:
+        source = self._source(self._document.facts[name])
+        if source is not None and source not in known:
+            yield from ((source, value) for value in self.values(source, known))
+            return
+        yield from ((name, value) for value in self.values(name, known))
+
+    def products(self, decisions: Iterable[Sequence[_Row]]) -> list[dict[str, str]]:
+        """Every combination of the facts that any of several decisions asks of one input.
+
+        All combinations, and not only those on a way through: where two facts could decide, which of them does is a
+        rule of its own, and a server that asks them in another order answers these otherwise.
+        """
+        names = list(dict.fromkeys(name for rows in decisions for name in self._asked(rows)))
+        found: list[dict[str, str]] = [{}]
+        for name in names:
+            found = [
+                {**known, name: value} if value is not None else known
+                for known in found
+                for value in self._several(name, known)
+            ]
+        return found
+
+    def _several(self, name: str, known: Known) -> Sequence[str | None]:
+        """The values of a fact, or only None where there is no choice."""
+        possible = self.values(name, known)
+        return possible if len(possible) > 1 else [None]
+
+    def _asked(self, rows: Sequence[_Row]) -> Iterator[str]:
+        for row in rows:
+            for name in row.when:
+                yield from self._behind(name)
+
+    def _behind(self, name: str) -> Iterator[str]:
+        fact = self._document.facts[name]
+        if fact.kind == "table":
+            for guard, _ in fact.options["rows"]:
+                for inner in guard:
+                    yield from self._behind(inner)
+        elif fact.kind != "parameter":
+            yield name
+
+    def values(self, name: str, known: Known) -> list[str]:
+        """The values that a fact can have beside those known; none where it means nothing beside them."""
+        fact = self._document.facts[name]
+        if any(known.get(other) == "invalid" for other in known if self._document.facts[other].kind == "payload"):
+            return []
+        match fact.kind:
+            case "running":
+                return self._without(fact, "stopping", "a server that stops needs a control hook")
+            case "limit":
+                return self._without(
+                    fact, "exceeded", "a limit takes several connections; the family `limits` tries it"
+                )
+            case "origin":
+                allowed = compile_expression(fact.options["allowed"])({"parameters": self._parameters})
+                return list(fact.values) if allowed else ["acceptable"]
+            case "token":
+                return self._token(fact, known)
+            case _:
+                return list(fact.values)
+
+    def _without(self, fact: Fact, value: str, reason: str) -> list[str]:
+        self.left_out[f"{fact.name}={value}"] = reason
+        return [known for known in fact.values if known != value]
+
+    def _source(self, fact: Fact) -> str | None:
+        """The fact that finds the credential that a token is."""
+        if fact.kind != "token":
+            return None
+        name = str(fact.options["of"]).removeprefix("$").partition(".")[0]
+        found = self._document.facts.get(name)
+        return name if found is not None and found.kind == "credentials" else None
+
+    def _token(self, fact: Fact, known: Known) -> list[str]:
+        source = self._source(fact)
+        if source is not None:
+            return ["absent"] if known.get(source) == "none" else [v for v in fact.values if v != "absent"]
+        # A payload that fits its schema has its token where the schema requires it.
+        required = any(self._document.facts[other].kind == "payload" for other in known)
+        return [value for value in fact.values if value != "absent" or not required]
+
+
+class Unasked(LookupError):
+    """A fact was asked whose value is not known yet."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name

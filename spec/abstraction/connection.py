@@ -1,0 +1,380 @@
+"""The connection layer of a document as a finite machine: its rows and cases over classes of requests and messages.
+
+States are the innermost states of the document, with the rooms that a connection is in; times, ids, names and contents
+are abstracted away. `start` is before the upgrade, `closed` behind every close and refusal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import asdict, define, evolve, field, frozen
+
+from spec import model
+from spec.abstraction.classes import Classes
+from spec.abstraction.inputs import LONG, SHORT, Input
+from spec.abstraction.mealy import Mealy
+from spec.expressions import compile_expression
+
+__all__ = ["CLOSED", "START", "Answer", "Layer", "abstract"]
+
+START, CLOSED = "start", "closed"
+
+FRAMES = ("oversize", "binary", "not_utf8", "malformed", "other")
+"""What can arrive instead of a message of a known type."""
+
+_MOST = 64
+"""How many combinations of classes one message may have."""
+
+
+@frozen
+class Answer:
+    """What comes of an input: `seen` is what its client observes, in order; `detail` all that the document says of it.
+
+    Two machines whose details agree everywhere cannot be told apart by any behaviour of the connection layer.
+    """
+
+    seen: tuple[str, ...]
+    detail: str
+    rules: tuple[str, ...] = field(eq=False)
+    pointers: tuple[str, ...] = field(eq=False)
+
+
+@frozen
+class Layer:
+    """A layer of a document under a deployment's parameters: its machine, and what the machine leaves out."""
+
+    name: str
+    exact: Mealy[Input, Answer]
+    left_out: tuple[str, ...]
+
+    @property
+    def machine(self) -> Mealy[Input, tuple[str, ...]]:
+        """The machine as its client sees it."""
+        return Mealy(
+            self.exact.initial,
+            {key: (state, answer.seen) for key, (state, answer) in self.exact.table.items()},
+            self.exact.final,
+        )
+
+    def answer(self, state: str, wanted: Input) -> Answer:
+        """What the document says of an input in a state."""
+        return self.exact.table[state, wanted][1]
+
+
+def abstract(document: model.Document, parameters: Mapping[str, Any]) -> Layer:
+    """The connection layer of a document."""
+    return _Connection(document, parameters).layer()
+
+
+@frozen
+class _Place:
+    """Where a connection is: its state, and the rooms that it is a member of."""
+
+    leaf: str
+    rooms: frozenset[str] = frozenset()
+
+
+@define
+class _Event:
+    """One input being answered."""
+
+    place: _Place
+    life: str
+    seen: list[str] = field(factory=list)
+    detail: list[Any] = field(factory=list)
+    rules: list[str] = field(factory=list)
+    pointers: list[str] = field(factory=list)
+    over: bool = False
+
+    def say(self, shown: str, *detail: Any) -> None:
+        self.seen.append(shown)
+        self.detail.append([shown, *detail])
+
+    def answer(self) -> Answer:
+        text = json.dumps(self.detail, sort_keys=True, default=str)
+        return Answer(tuple(self.seen), text, tuple(dict.fromkeys(self.rules)), tuple(self.pointers))
+
+
+class _Connection:
+    def __init__(self, document: model.Document, parameters: Mapping[str, Any]) -> None:
+        self._document = document
+        self._parameters = parameters
+        self._classes = Classes(document, parameters)
+        self._leaves = list(document.leaves())
+        self._left_out: dict[str, None] = {}
+
+    def layer(self) -> Layer:
+        table: dict[tuple[str, Input], tuple[str, Answer]] = {}
+        names = _Names()
+        pending: deque[_Place] = deque()
+
+        def note(state: str, wanted: Input, event: _Event) -> None:
+            target = CLOSED if event.over else names.of(event.place)
+            table[state, wanted] = (target, event.answer())
+            if target not in known:
+                known.add(target)
+                pending.append(event.place)
+
+        known = {CLOSED}
+        for wanted, event in self._openings():
+            note(START, wanted, event)
+        inputs = self._inputs()
+        while pending:
+            place = pending.popleft()
+            for wanted in inputs:
+                note(names.of(place), wanted, self._respond(place, wanted))
+        out = [f"{what}: {why}" for what, why in self._classes.left_out.items()]
+        return Layer("connection", Mealy(START, table, frozenset({CLOSED})), (*out, *self._left_out))
+
+    # ------------------------------------------------------------------------------------------------- openings
+
+    def _openings(self) -> Iterator[tuple[Input, _Event]]:
+        for known, row in self._classes.paths(self._document.opening):
+            assert isinstance(row, model.OpeningRow)
+            facts = tuple(known.items())
+            bearing = any(self._is(fact, "token") and value == "valid" for fact, value in facts)
+            for life in self._lives() if bearing and row.to is not None else (LONG,):
+                yield Input("open", "", facts, life), self._opened(row, known, life)
+
+    def _is(self, fact: str, kind: str) -> bool:
+        return self._document.facts[fact].kind == kind
+
+    def _opened(self, row: model.OpeningRow, known: Mapping[str, str], life: str) -> _Event:
+        event = _Event(_Place(""), life)
+        headers = self._headers(row, known)
+        event.rules += [*row.rules, *(rule for header in headers for rule in header.rules)]
+        event.pointers.append(row.pointer)
+        carried = [asdict(header, filter=_unruled) for header in headers]
+        if row.to is None:
+            event.say(f"{row.status} {row.code}", row.body, dict(row.headers), carried, self._document.refusal_body)
+            event.over = True
+            return event
+        event.say(f"101 {row.subprotocol or '(no subprotocol)'}", carried)
+        self._run(event, row.do)
+        self._enter(event, row.to, ())
+        return event
+
+    def _headers(self, row: model.OpeningRow, known: Mapping[str, str]) -> list[model.HeaderRule]:
+        found = []
+        for rule in self._document.header_rules:
+            try:
+                passes = self._classes.decide([rule], known) is not None
+            except LookupError:
+                passes = False
+            if row.status in rule.statuses and passes:
+                found.append(rule)
+        return found
+
+    # --------------------------------------------------------------------------------------------------- inputs
+
+    def _inputs(self) -> list[Input]:
+        """Every input of an open connection."""
+        found = [Input("receive", name) for name in FRAMES]
+        for message in self._document.messages.values():
+            if message.client is not None:
+                found += self._messages(message.name)
+        found.append(Input("wait"))
+        found.append(Input("close"))
+        for name in self._spoken():
+            found += [Input("hear", name), Input("hear", name, elsewhere=True)]
+        return found
+
+    def _messages(self, name: str) -> Iterator[Input]:
+        lists = [self._cases(leaf, name) for leaf in self._leaves]
+        products = self._classes.products(lists)
+        if len(products) > _MOST:
+            self._left_out[f"{name}: {len(products)} combinations of classes are more than {_MOST}"] = None
+            products = products[:_MOST]
+        for known in products:
+            bearing = any(self._is(fact, "token") and value == "valid" for fact, value in known.items())
+            starts = bearing and any(self._starts(cases, known) for cases in lists)
+            for life in self._lives() if starts else (LONG,):
+                yield Input("receive", name, tuple(known.items()), life)
+
+    def _starts(self, cases: Sequence[model.Case], known: Mapping[str, str]) -> bool:
+        """Whether some case of a list that these classes pass sets variables, and with them timers."""
+        return any(
+            any(isinstance(effect, model.Set) for effect in case.do)
+            for case in cases
+            if self._classes.decide([case], known) is not None
+        )
+
+    def _lives(self) -> tuple[str, ...]:
+        leads = any(self._offset(timer) > 0 for state in self._document.states.values() for timer in state.timers)
+        return (LONG, SHORT) if leads else (LONG,)
+
+    def _spoken(self) -> dict[str, str]:
+        """The messages that members of a room hear of each other, each with its room."""
+        cases = [case for leaf in self._leaves for name in self._document.messages for case in self._cases(leaf, name)]
+        said = [effect for case in cases for effect in case.do if isinstance(effect, model.Broadcast)]
+        return {effect.message: effect.room for effect in said}
+
+    def _cases(self, leaf: model.State, name: str) -> tuple[model.Case, ...]:
+        """The cases that decide an input in a state: those of the innermost level that has any."""
+        levels = [*(self._document.states[path].receive for path in leaf.chain), self._document.receive]
+        for wanted in (name, "other"):
+            for level in levels:
+                if wanted in level:
+                    return tuple(
+                        case for case in level[wanted] if case.inside is None or _within(leaf.path, case.inside)
+                    )
+        return ()
+
+    # ------------------------------------------------------------------------------------------------ responses
+
+    def _respond(self, place: _Place, wanted: Input) -> _Event:
+        event = _Event(place, wanted.life)
+        match wanted.kind:
+            case "wait":
+                self._wait(event)
+            case "close":
+                event.say("close answered")
+                event.rules += self._document.answer_close
+                event.over = True
+            case "hear":
+                self._hear(event, wanted)
+            case _:
+                cases = self._cases(self._document.states[place.leaf], wanted.name)
+                self._decide(event, cases, wanted.classes)
+        return event
+
+    def _decide(self, event: _Event, cases: Sequence[model.Case], known: Mapping[str, str]) -> None:
+        case = self._classes.decide(cases, known)
+        assert isinstance(case, model.Case), f"no case decides in {event.place.leaf}"
+        event.rules += case.rules
+        event.pointers.append(case.pointer)
+        self._run(event, case.do)
+        if case.to is not None and not event.over:
+            self._move(event, case.to)
+
+    def _run(self, event: _Event, effects: Iterable[model.Effect]) -> None:
+        for effect in effects:
+            self._effect(event, effect)
+
+    def _effect(self, event: _Event, effect: model.Effect) -> None:
+        match effect:
+            case model.Emit(message, payload, reply):
+                event.say(message, payload, reply)
+            case model.Broadcast(message, room):
+                detail = asdict(effect, filter=_unruled), self._document.rooms[room]
+                if room in event.place.rooms:
+                    event.say(message, *detail)
+                else:
+                    event.detail.append(detail)
+            case model.Fail(code, in_reply):
+                self._fail(event, code, in_reply)
+            case model.Close(code):
+                event.say(f"close {code}")
+                event.over = True
+            case model.Join(room):
+                event.place = evolve(event.place, rooms=event.place.rooms | {room})
+                event.detail.append(["join", room, self._document.rooms[room]])
+            case model.Leave(room):
+                event.place = evolve(event.place, rooms=event.place.rooms - {room})
+                event.detail.append(["leave", room, self._document.rooms[room]])
+            case _:
+                event.detail.append([type(effect).__name__, asdict(effect)])
+
+    def _fail(self, event: _Event, code: str, in_reply: str) -> None:
+        error = self._document.errors[code]
+        event.say(f"{self._document.error_message} {code}", in_reply, error.retryable, self._document.error_payload)
+        closing = error.closes(event.place.leaf)
+        if closing is not None:
+            event.say(f"close {closing}", self._document.close_reasons.get(closing))
+            event.rules += self._document.close_rules
+            event.over = True
+
+    def _hear(self, event: _Event, wanted: Input) -> None:
+        room = self._spoken()[wanted.name]
+        if room in event.place.rooms and not wanted.elsewhere:
+            event.say(wanted.name)
+        said = [
+            effect
+            for leaf in self._leaves
+            for name in self._document.messages
+            for case in self._cases(leaf, name)
+            for effect in case.do
+            if isinstance(effect, model.Broadcast) and effect.message == wanted.name
+        ]
+        event.rules += dict.fromkeys(rule for e in said for rule in (e.isolation if wanted.elsewhere else e.order))
+
+    # --------------------------------------------------------------------------------------------------- timers
+
+    def _offset(self, timer: model.TimerRule) -> float:
+        """How long before its moment a timer fires, in seconds; negative where it fires behind it."""
+        if timer.at is None:
+            return 0.0
+        before, plus = (self._seconds(value) for value in (timer.before, timer.plus))
+        return before - plus
+
+    def _seconds(self, value: Any) -> float:
+        found = compile_expression(value)({"parameters": self._parameters}) if value is not None else None
+        return float(found or 0.0)
+
+    def _running(self, leaf: str) -> list[model.TimerRule]:
+        """The timers of a state, the next one first: those that a token brings near, then the others."""
+        timers = [timer for path in self._document.states[leaf].chain for timer in self._document.states[path].timers]
+        moments = sorted((t for t in timers if t.at is not None), key=lambda timer: -self._offset(timer))
+        return [*moments, *sorted((t for t in timers if t.at is None), key=lambda timer: self._seconds(timer.after))]
+
+    def _wait(self, event: _Event) -> None:
+        timers = self._running(event.place.leaf)
+        if not timers:
+            return
+        if timers[0].at is not None and timers[-1].at is None:
+            self._left_out[f"`{timers[-1].name}` in {event.place.leaf}: `{timers[0].name}` can come first"] = None
+        self._fire(event, timers[0])
+
+    def _fire(self, event: _Event, timer: model.TimerRule) -> None:
+        moment = [timer.name, timer.after, timer.at, timer.before, timer.plus]
+        event.detail.append(["timer", *moment, self._offset(timer), self._seconds(timer.after)])
+        cases = [c for c in timer.expire if c.inside is None or _within(event.place.leaf, c.inside)]
+        self._decide(event, cases, {})
+
+    def _move(self, event: _Event, to: str) -> None:
+        here, leaf = event.place.leaf, self._document.leaf(to)
+        reenters = _within(here, to)
+        kept = [p for p in self._document.states[here].chain if _within(leaf, p) and not (reenters and _within(p, to))]
+        self._enter(event, to, kept)
+
+    def _enter(self, event: _Event, to: str, kept: Sequence[str]) -> None:
+        event.place = evolve(event.place, leaf=self._document.leaf(to))
+        started = [p for p in self._document.states[event.place.leaf].chain if p not in kept]
+        event.detail.append(["enter", event.place.leaf, sorted(started)])
+        if event.life == SHORT:
+            self._fire_at_once(event, started)
+
+    def _fire_at_once(self, event: _Event, started: Sequence[str]) -> None:
+        """A timer whose moment has passed when it starts fires behind what started it."""
+        for timer in self._running(event.place.leaf):
+            if timer.state in started and timer.at is not None and self._offset(timer) > 0 and not event.over:
+                here = event.place.leaf
+                self._fire(event, timer)
+                if event.place.leaf != here:
+                    return
+
+
+@define
+class _Names:
+    """Names of places: a state's own, with its rooms where one state is met with different ones."""
+
+    known: dict[str, list[_Place]] = field(factory=dict)
+
+    def of(self, place: _Place) -> str:
+        places = self.known.setdefault(place.leaf, [])
+        if place not in places:
+            places.append(place)
+        number = places.index(place)
+        return place.leaf if number == 0 else f"{place.leaf} in {'+'.join(sorted(place.rooms)) or 'no room'}"
+
+
+def _unruled(attribute: Any, value: Any) -> bool:
+    return attribute.name not in {"rules", "isolation", "order"}
+
+
+def _within(state: str, ancestor: str) -> bool:
+    return state == ancestor or state.startswith(ancestor + ".")
