@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -50,6 +51,7 @@ CHOSEN = Chosen()
 _MISSING = object()
 
 
+@lru_cache(1024)
 def pointer_parts(pointer: str) -> tuple[str, ...]:
     """The reference tokens of a JSON Pointer, unescaped (RFC 6901 section 4); the empty one names the whole value."""
     if pointer and not pointer.startswith("/"):
@@ -60,7 +62,9 @@ def pointer_parts(pointer: str) -> tuple[str, ...]:
 def pointer_get(value: Any, pointer: str, default: Any = None) -> Any:
     """The value that a JSON Pointer names, or `default` where there is none."""
     for part in pointer_parts(pointer):
-        if isinstance(value, dict) and part in value:
+        if isinstance(value, dict):
+            if part not in value:
+                return default
             value = value[part]
         elif isinstance(value, list) and part.isascii() and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]
@@ -101,10 +105,17 @@ def compile_expression(text: Any) -> Evaluate:
     """Compile one expression; a text that is no expression evaluates to itself."""
     if not (isinstance(text, str) and text.startswith("$")):
         return lambda scope: text
+    return _compile(text)
+
+
+@lru_cache(1024)
+def _compile(text: str) -> Evaluate:
     if text == "$chosen":
         return lambda scope: CHOSEN
     path, _, pointer = text[1:].partition("#")
     root, *members = path.split(".")
+    if not (members or pointer):
+        return lambda scope: scope.get(root)
 
     def evaluate(scope: Scope) -> Any:
         value = scope.get(root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
@@ -12,7 +13,7 @@ from spec.bindings.json import NotJSON, decode
 from spec.expressions import pointer_get, pointer_parts
 from spec.model import Document, Form
 
-__all__ = ["Fault", "Read", "Reader"]
+__all__ = ["Fault", "Read", "Reader", "reader_of"]
 
 
 @frozen
@@ -95,6 +96,12 @@ class Reader:
             name = pointer_get(body, self._type)
             schema = self._own_ids.get(name) if isinstance(name, str) else None
         return value if schema is not None and _is_valid(schema, value) else None
+
+
+@lru_cache(16)
+def reader_of(document: Document, role: str) -> Reader:
+    """The reader of a role's messages, one for each document: every exchange that is followed needs one."""
+    return Reader(document, role)
 
 
 def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:

@@ -328,9 +328,9 @@ class Recipe:
     data: Mapping[str, Any]
 
 
-@frozen
+@frozen(eq=False)
 class Document:
-    """A whole protocol."""
+    """A whole protocol; equal to itself alone, so that what is compiled of it can be kept beside it."""
 
     name: str
     version: int

@@ -33,7 +33,7 @@ from spec.machine.values import (
     Upgrade,
 )
 from spec.machine.world import CLOSED, Connection, Due, World
-from spec.messages import Read, Reader
+from spec.messages import Read, reader_of
 from spec.parameters import Tolerance, holds
 
 __all__ = ["Machine"]
@@ -55,7 +55,7 @@ class Machine:
     def __init__(self, document: model.Document, parameters: Mapping[str, Any], judge: Judge) -> None:
         self.document = document
         self.parameters = parameters
-        self.reader = Reader(document, "client")
+        self.reader = reader_of(document, "client")
         self.classifier = Classifier(document, parameters, judge)
         self.served = [
             version.subprotocol

@@ -9,7 +9,7 @@ from spec.expressions import pointer_get, read_moment
 from spec.messages import Read
 from spec.model import Document
 from spec.tracker.findings import Finding
-from spec.tracker.matching import quoted, short
+from spec.tracker.matching import quotes, short
 
 __all__ = ["Content"]
 
@@ -20,7 +20,7 @@ class Content:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._quotes = next((i for i in document.invariants if i.kind == "never_quoted"), None)
-        self._secrets: dict[str, frozenset[str]] = {}
+        self._secrets: set[str] = set()
         chosen = document.envelope.server.chosen.values()
         self.leak_rules = self._quotes.rules if self._quotes else ()
         self.always_judged = {
@@ -31,9 +31,7 @@ class Content:
 
     def secret(self, text: str) -> None:
         """Note a token."""
-        if self._quotes is not None and text not in self._secrets:
-            size = self._quotes.characters
-            self._secrets[text] = frozenset(text[i : i + size] for i in range(len(text) - size + 1))
+        self._secrets.add(text)
 
     def findings(self, client: str, read: Read, text: str, at: float) -> list[Finding]:
         """What is wrong with one message of the server's."""
@@ -41,9 +39,12 @@ class Content:
 
     def leaks(self, client: str, texts: Iterable[str], at: float) -> list[Finding]:
         """Whether a token is quoted in texts."""
-        if self._quotes is None or quoted(texts, self._secrets, self._quotes.characters) is None:
+        if self._quotes is None:
             return []
-        text = f"{self._quotes.characters} or more characters of a token are quoted"
+        size = self._quotes.characters
+        if not any(quotes(text, token, size) for text in texts for token in self._secrets):
+            return []
+        text = f"{size} or more characters of a token are quoted"
         return [Finding("leak", self._quotes.rules, text, client, at)]
 
     def _schema(self, client: str, read: Read, at: float) -> list[Finding]:

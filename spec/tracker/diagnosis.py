@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from attrs import evolve
@@ -10,7 +11,7 @@ from attrs import evolve
 from spec.bindings.json import NotJSON, decode
 from spec.expressions import compile_expression, pointer_get
 from spec.machine import Closing, Emission
-from spec.model import Broadcast, Fail
+from spec.model import Broadcast, Document, Fail
 from spec.tracker.findings import Finding
 from spec.tracker.following import Follower
 from spec.tracker.hypothesis import Debt, Hypothesis, View
@@ -28,29 +29,7 @@ class Diagnosis:
         self._follower = follower
         self._document = follower.document
         self.said: list[tuple[str, str]] = []
-        self._timed_codes = {
-            effect.code
-            for state in self._document.states.values()
-            for timer in state.timers
-            for case in timer.expire
-            for effect in case.do
-            if isinstance(effect, Fail)
-        }
-        self._raised: dict[str, tuple[str, ...]] = {}
-        for state in self._document.states.values():
-            for cases in state.receive.values():
-                for case in cases:
-                    for effect in case.do:
-                        if isinstance(effect, Fail):
-                            self._raised[effect.code] = (*self._raised.get(effect.code, ()), *case.rules)
-        self._broadcasts = {
-            effect.message: (*effect.isolation, *case.rules)
-            for state in self._document.states.values()
-            for cases in state.receive.values()
-            for case in cases
-            for effect in case.do
-            if isinstance(effect, Broadcast)
-        }
+        self._timed_codes, self._raised, self._broadcasts = _causes(self._document)
 
     # -------------------------------------------------------------------------------------------------- messages
 
@@ -306,6 +285,28 @@ class Diagnosis:
                     rules, focus = self._follower.timer_rules(key), h.focuses.get(due.cause, ())
                     h.findings.append(Finding("missing", rules, text, client, now, True, focus))
                     del h.world.connections[view.number or 0].timers[key]
+
+
+Causes = tuple[frozenset[str], Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]]
+
+
+@lru_cache(16)
+def _causes(document: Document) -> Causes:
+    """Codes that timers send; the rules by which each code is sent for a message; and those of each broadcast."""
+    handled = [
+        (case, effect)
+        for state in document.states.values()
+        for cases in state.receive.values()
+        for case in cases
+        for effect in case.do
+    ]
+    expired = [effect for s in document.states.values() for t in s.timers for case in t.expire for effect in case.do]
+    raised: dict[str, tuple[str, ...]] = {}
+    for case, effect in handled:
+        if isinstance(effect, Fail):
+            raised[effect.code] = (*raised.get(effect.code, ()), *case.rules)
+    broadcasts = {e.message: (*e.isolation, *case.rules) for case, e in handled if isinstance(e, Broadcast)}
+    return frozenset(effect.code for effect in expired if isinstance(effect, Fail)), raised, broadcasts
 
 
 def _code_name(code: int) -> str:

@@ -103,6 +103,10 @@ class Follower:
         view = h.views.get(client)
         timers = self.timers(h, view) if view is not None else []
         opened = [(key, due) for key, due in timers if due.at - self.slack.early <= flown]
+        if not opened and len(moments) == 1:
+            # Nothing is in doubt, and the hypothesis itself goes on.
+            apply(h, at)
+            return [h]
         variants: list[tuple[Hypothesis, float]] = []
         for moment in moments:
             if all(at <= self.latest(h, due) for _, due in opened):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
@@ -11,7 +11,7 @@ from spec.expressions import Chosen, Moment, read_moment
 from spec.machine import Emission
 from spec.model import Document
 
-__all__ = ["Difference", "differences", "quoted", "reply_differences"]
+__all__ = ["Difference", "differences", "quotes", "reply_differences"]
 
 
 @frozen
@@ -90,15 +90,6 @@ def reply_differences(document: Document, emission: Emission, body: Mapping[str,
     return []
 
 
-def quoted(texts: Iterable[str], tokens: Mapping[str, frozenset[str]], characters: int) -> str | None:
-    """The first run of `characters` of any token that stands in one of the texts, or None.
-
-    `tokens` maps a token to the set of its runs.
-    """
-    for text in texts:
-        runs = {text[start : start + characters] for start in range(len(text) - characters + 1)}
-        for known in tokens.values():
-            found = runs & known
-            if found:
-                return min(found)
-    return None
+def quotes(text: str, token: str, characters: int) -> bool:
+    """Whether a run of so many characters of a token stands in a text."""
+    return any(text[start : start + characters] in token for start in range(len(text) - characters + 1))

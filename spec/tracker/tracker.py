@@ -16,7 +16,7 @@ from spec.machine import Closing, Refusal, Request
 from spec.machine.machine import Machine
 from spec.machine.values import Frame, Text
 from spec.machine.world import World
-from spec.messages import Read, Reader
+from spec.messages import Read, reader_of
 from spec.tracker.answers import Answer, answer_findings
 from spec.tracker.content import Content
 from spec.tracker.diagnosis import Diagnosis
@@ -44,7 +44,7 @@ class Tracker:
         self.hypotheses = [Hypothesis(World())]
         self._follower = Follower(machine, slack or Slack())
         self._diagnosis = Diagnosis(self._follower)
-        self._reader = Reader(self.document, "server")
+        self._reader = reader_of(self.document, "server")
         self._content = Content(self.document)
 
     # -------------------------------------------------------------------------------------------------- verdict
