@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
@@ -106,11 +107,15 @@ class Explorer:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.document = target.document
+        self._stage = _Stage(target)
         self.routes = self._explore()
 
     def rehearse(self, steps: Iterable[Step]) -> Rehearsal:
         """Play steps on the machine in a time of its own."""
-        return _Stage(self.target).play(steps)
+        stage = self._stage
+        for step in steps:
+            stage = stage.behind(step)
+        return stage.rehearsal
 
     def _openings(self) -> list[Open]:
         """Ways to ask for an upgrade, the plainest of the newest version first."""
@@ -161,22 +166,47 @@ def credential(place: Mapping[str, str], value: Any) -> dict[str, Any]:
 
 
 class _Stage:
-    """One rehearsal: a world of its own, a clock that moves only to let timers expire."""
+    """How things stand behind the beginning of a script: a world, and a clock that moves only to let timers expire.
+
+    Scripts share their beginnings, which are the routes: the stages behind each step are kept, and none changes once
+    it was made.
+    """
 
     def __init__(self, target: Target) -> None:
+        self._target = target
         self._machine = target.machine
         self._world = World()
         self._now = self._epoch = target.epoch
-        self._symbols = Symbols(target, lambda: self._now, 0, target.book.mint)
+        self._symbols = Symbols(target, self._clock, 0, target.book.mint)
         self._numbers: dict[str, int] = {}
         self._answer: Refusal | Upgrade | None = None
         self._outputs: list[Output] = []
         self._rules: tuple[str, ...] = ()
+        self._behind: dict[str, _Stage] = {}
 
-    def play(self, steps: Iterable[Step]) -> Rehearsal:
-        for step in steps:
-            self._step(step)
-            self._tick(self._now)
+    def behind(self, step: Step) -> _Stage:
+        """The stage behind one step more."""
+        # Steps hold JSON, in which 1 is not true; to Python they are equal, and their texts are not.
+        key = repr(step)
+        if key not in self._behind:
+            self._behind[key] = stage = self._copy()
+            stage._step(step)
+            stage._tick(stage._now)
+        return self._behind[key]
+
+    def _copy(self) -> _Stage:
+        other = _Stage(self._target)
+        other._world, other._now, other._numbers = self._world.copy(), self._now, dict(self._numbers)
+        other._symbols = self._symbols.copy(other._clock)
+        other._answer, other._outputs, other._rules = self._answer, self._outputs, self._rules
+        return other
+
+    def _clock(self) -> float:
+        return self._now
+
+    @cached_property
+    def rehearsal(self) -> Rehearsal:
+        """What the steps up to here lead to."""
         connections = {name: self._world.connections.get(number) for name, number in self._numbers.items()}
         return Rehearsal(
             self._answer,

@@ -42,6 +42,12 @@ class Symbols:
         self._mint, self._told = mint, minted
         self._tokens: dict[str, Minted] = {}
 
+    def copy(self, clock: Callable[[], float]) -> Symbols:
+        """The same values so far, in a time of its own."""
+        other = Symbols(self._target, clock, 0, self._mint, self._told)
+        other._prefix, other._ids, other._tokens = self._prefix, self._ids, dict(self._tokens)
+        return other
+
     def value(self, value: Any) -> Any:
         """A value with its symbols replaced."""
         if isinstance(value, Mapping):
