@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, overload
 
 import trio
 from attrs import define, evolve, field, frozen
@@ -39,12 +40,38 @@ class Entry:
     text: str
 
 
+class Transcript(Sequence[Entry]):
+    """The lines of an exchange, written when first asked for: those of cases that pass are never read."""
+
+    def __init__(self, write: Callable[[], list[Entry]]) -> None:
+        self._write = write
+
+    @cached_property
+    def _entries(self) -> list[Entry]:
+        return self._write()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
+
+    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
+        return self._entries[index]
+
+
 @define
 class Outcome:
-    """What came of playing a case once; `broken` says that the suite itself failed, and where."""
+    """What came of playing a case once; `broken` says that the suite itself failed, and where.
+
+    `timings` are those of a case that measures: by client and type, the seconds from its upgrade to the first message.
+    """
 
     findings: list[Finding] = field(factory=list)
-    transcript: list[Entry] = field(factory=list)
+    transcript: Sequence[Entry] = ()
     covered: set[str] = field(factory=set)
     visited: set[str] = field(factory=set)
     transitions: set[str] = field(factory=set)
@@ -82,10 +109,13 @@ class Player:
         self._over = False
         self._nursery: trio.Nursery | None = None
         self._sent_at: dict[str, float] = {}
+        self._measures = False
+        self._noted: list[Entry] = []
 
     async def play(self, case: scripts.Case) -> Outcome:
         """Play a case to its end or to its first hard finding."""
         self._outcome.started = started = self._clock()
+        self._measures = case.measure is not None
         try:
             async with trio.open_nursery() as self._nursery:
                 await self._steps(case)
@@ -100,9 +130,9 @@ class Player:
                 for wire in self._wires.values():
                     await wire.aclose()
         self._outcome.findings = self._tracker.findings
-        if any(finding.check == "leak" for finding in self._outcome.findings):
-            hide, shown, told = self._symbols.hide_parts, self._outcome.transcript, self._outcome.findings
-            self._outcome.transcript = [evolve(entry, text=hide(entry.text)) for entry in shown]
+        self._outcome.transcript = Transcript(self._written)
+        if self._leaked():
+            hide, told = self._symbols.hide_parts, self._outcome.findings
             self._outcome.findings = [evolve(finding, text=hide(finding.text)) for finding in told]
         self._outcome.covered = self._tracker.covered
         self._outcome.visited = self._tracker.visited
@@ -219,8 +249,9 @@ class Player:
             case "text":
                 self._note(client, "<", value, at)
                 self._tracker.received(client, value, at)
-                name = _type_of(value)
-                self._outcome.timings.setdefault(f"{client}:{name}", at - self._sent_at.get(client, at))
+                if self._measures:
+                    taken = at - self._sent_at.get(client, at)
+                    self._outcome.timings.setdefault(f"{client}:{_type_of(value)}", taken)
             case "binary":
                 self._note(client, "<", f"a binary message of {value} bytes", at)
                 self._tracker.received_binary(client, value, at)
@@ -291,8 +322,17 @@ class Player:
 
     def _note(self, client: str, direction: str, text: str, at: float | None = None) -> None:
         moment = (self._clock() if at is None else at) - self._outcome.started
-        text = _shortened(self._symbols.hide(text))
-        self._outcome.transcript.append(Entry(moment, client, direction, text))
+        self._noted.append(Entry(moment, client, direction, text))
+
+    def _leaked(self) -> bool:
+        return any(finding.check == "leak" for finding in self._outcome.findings)
+
+    def _written(self) -> list[Entry]:
+        """What was noted as it may be shown: without tokens, nor parts of them where they were quoted."""
+        hidden = [evolve(entry, text=_shortened(self._symbols.hide(entry.text))) for entry in self._noted]
+        if not self._leaked():
+            return hidden
+        return [evolve(entry, text=self._symbols.hide_parts(entry.text)) for entry in hidden]
 
 
 def _shortened(text: str) -> str:

@@ -161,7 +161,7 @@ class Runner:
                 rules,
                 message,
                 findings,
-                tuple(outcome.transcript),
+                outcome.transcript,
                 frozenset(outcome.covered),
                 frozenset(outcome.visited),
                 frozenset(outcome.transitions - {""}),
@@ -258,7 +258,7 @@ class Runner:
         samples: dict[str, list[float]] = {"first": [], "second": []}
         outcome = Outcome()
         for _ in range(int(case.measure["samples"])):
-            outcome = await self._play(evolve(case, measure=None, quiet=False), None)
+            outcome = await self._play(evolve(case, quiet=False), None)
             if outcome.findings or outcome.broken or outcome.unavailable or outcome.unreachable:
                 self._conclude(case, outcome)
                 return
@@ -277,8 +277,7 @@ class Runner:
         rules = tuple(case.measure["rules"])
         covered = frozenset(outcome.covered | set(rules))
         message = "" if verdict == "pass" else f"{text}; {within * 1000:.0f} ms are allowed"
-        transcript = tuple(outcome.transcript)
-        self._tell(Result(case, verdict, rules, message, (), transcript, covered, measured=measured))
+        self._tell(Result(case, verdict, rules, message, (), outcome.transcript, covered, measured=measured))
 
 
 def _unanswered(case: Case, outcome: Outcome, due: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -26,7 +26,7 @@ class Result:
     rules: tuple[str, ...]
     message: str = ""
     findings: tuple[Finding, ...] = ()
-    transcript: tuple[Entry, ...] = ()
+    transcript: Sequence[Entry] = ()
     covered: frozenset[str] = frozenset()
     visited: frozenset[str] = frozenset()
     transitions: frozenset[str] = frozenset()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import socket
 import ssl
 import struct
@@ -23,6 +24,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from conformance import tcp
 from spec.tracker import Answer
 
 __all__ = ["Endpoint", "NotWebSocket", "Unanswered", "Unreachable", "Wire", "encode_frame"]
@@ -92,12 +94,13 @@ class Endpoint:
         raise Unreachable(f"no connection within {_PATIENCE:.0f} s")
 
     async def _connect(self, source: str | None) -> trio.abc.Stream:
+        host = self.address or self.host
         try:
-            stream: Any = await trio.open_tcp_stream(self.address or self.host, self.port, local_address=source)
+            if not self.secure:
+                return await tcp.connect(host, self.port, source)
+            stream = await trio.open_tcp_stream(host, self.port, local_address=source)
         except OSError as problem:
             raise Unreachable(_reason(problem)) from None
-        if not self.secure:
-            return stream  # type: ignore[no-any-return]
         secured = trio.SSLStream(stream, self.tls or ssl.create_default_context(), server_hostname=self.host)
         try:
             await secured.do_handshake()
@@ -117,6 +120,19 @@ def _reason(problem: BaseException) -> str:
     inner = getattr(problem, "exceptions", None) or ([problem.__cause__] if problem.__cause__ else [])
     texts = {_reason(one) for one in inner if isinstance(one, BaseException)}
     return ", ".join(sorted(texts)) or str(problem) or type(problem).__name__
+
+
+_SWITCHING = re.compile(rb"HTTP/1\.1 101 [\t -~]*\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n)+)\r\n")
+
+
+def _plain_upgrade(data: bytes) -> tuple[tuple[tuple[str, str], ...], bytes] | None:
+    """The headers of a 101 that came in one piece and in the plainest form (RFC 9112), and what came behind it."""
+    found = _SWITCHING.match(data)
+    if found is None:
+        return None
+    lines = found[1].decode("ascii").split("\r\n")[:-1]
+    pairs = tuple((name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines))
+    return pairs, data[found.end() :]
 
 
 def encode_frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
@@ -183,10 +199,23 @@ class Wire:
         return answer, moment
 
     async def _answer(self, headers: list[tuple[str, str]], target: str) -> tuple[Answer, float, bytes]:
+        first = await self._receive_some()
+        if not first:
+            raise Unanswered("the connection was closed without an answer")
+        plain = _plain_upgrade(first)
+        if plain is not None:
+            return Answer(101, plain[0]), self.clock(), plain[1]
+        return await self._any_answer(headers, target, first)
+
+    async def _any_answer(
+        self, headers: list[tuple[str, str]], target: str, first: bytes
+    ) -> tuple[Answer, float, bytes]:
+        """Whatever HTTP allows as an answer, of which `first` came already."""
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
         plain = [(name, value) for name, value in headers if value.isascii() and name.lower() != "authorization"]
         http.send(h11.Request(method="GET", target=target.encode(), headers=plain))
         http.send(h11.EndOfMessage())
+        http.receive_data(first)
         body = bytearray()
         head: h11.Response | h11.InformationalResponse | None = None
         while True:
@@ -225,12 +254,15 @@ class Wire:
 
     async def _send(self, data: bytes) -> None:
         assert self._stream is not None
-        async with self._sending:
-            try:
+        try:
+            if isinstance(self._stream, tcp.TCP):
                 await self._stream.send_all(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                # The peer may have closed while we wrote; what it said before is still to be read.
-                return
+            else:
+                async with self._sending:
+                    await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # The peer may have closed while we wrote; what it said before is still to be read.
+            return
 
     async def listen(self) -> None:
         """Read until the connection ends, telling `heard` of all that comes."""
@@ -327,5 +359,7 @@ class Wire:
     async def aclose(self) -> None:
         """Let go of the transport."""
         self._ended = True
-        if self._stream is not None:
+        if isinstance(self._stream, tcp.TCP):
+            self._stream.close()
+        elif self._stream is not None:
             await trio.aclose_forcefully(self._stream)

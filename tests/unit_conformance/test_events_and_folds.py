@@ -198,7 +198,8 @@ def test_a_failing_run_on_a_terminal() -> None:
 
 def test_failures_are_grouped_by_rule_with_the_shortest_exchange() -> None:
     """One exchange for each rule that was broken, the others by name."""
-    longer = result("fail", "a/longer", finding("code", "CHAT-AUTH-5"), transcript=WRONG.transcript * 2)
+    twice = (*WRONG.transcript, *WRONG.transcript)
+    longer = result("fail", "a/longer", finding("code", "CHAT-AUTH-5"), transcript=twice)
     other = result("fail", "z/other", finding("code", "CHAT-AUTH-6"))
     shown = KINDS["terminal"](stream(longer, WRONG, other))
 

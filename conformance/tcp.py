@@ -1,0 +1,109 @@
+"""TCP for hundreds of clients at once: a Trio stream that asks the scheduler only where it must wait.
+
+Trio's own streams pass through its scheduler at least once for every call, which is fair to other tasks and costs more
+than the system call does. A client here says little and then waits for the answer, and waiting is fair enough.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+from contextlib import suppress
+from typing import Any
+
+import trio
+
+__all__ = ["TCP", "connect"]
+
+
+class TCP(trio.abc.HalfCloseableStream):
+    """A connected socket; one task may receive while others send, whose bytes go out whole and in turn."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = sock
+        self._sending = trio.Lock()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send bytes; waits only where the system takes no more or another task is sending."""
+        sent = 0 if self._sending.locked() else self._send(data)
+        if sent < len(data):
+            async with self._sending:
+                rest = memoryview(data)[sent:]
+                while rest:
+                    await self.wait_send_all_might_not_block()
+                    rest = rest[self._send(rest) :]
+
+    def _send(self, data: bytes | bytearray | memoryview) -> int:
+        self._check()
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as problem:
+            raise trio.BrokenResourceError(problem) from problem
+
+    async def wait_send_all_might_not_block(self) -> None:
+        self._check()
+        await trio.lowlevel.wait_writable(self._socket)
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Wait for bytes; empty once the peer has said its last."""
+        while True:
+            # What is waited for has rarely come already.
+            self._check()
+            await trio.lowlevel.wait_readable(self._socket)
+            try:
+                return self._socket.recv(max_bytes or 65536)
+            except BlockingIOError:
+                continue
+            except OSError as problem:
+                raise trio.BrokenResourceError(problem) from problem
+
+    async def send_eof(self) -> None:
+        """Say that nothing more comes."""
+        self._check()
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def setsockopt(self, level: int, option: int, value: Any) -> None:
+        self._socket.setsockopt(level, option, value)
+
+    def _check(self) -> None:
+        if self._socket.fileno() < 0:
+            raise trio.ClosedResourceError
+
+    def close(self) -> None:
+        """Let go of the socket; who still waits on it is told."""
+        if self._socket.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
+
+    async def aclose(self) -> None:
+        self.close()
+
+
+async def connect(host: str, port: int, source: str | None) -> trio.abc.Stream:
+    """Connect to a host, from a source address where one is named; raises OSError."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        # A name may stand for several addresses, of which Trio tries one after the other (RFC 8305).
+        return await trio.open_tcp_stream(host, port, local_address=source)
+    sock = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+    try:
+        sock.setblocking(False)
+        if source is not None:
+            sock.bind((source, 0))
+        problem = sock.connect_ex((host, port))
+        if problem == errno.EINPROGRESS:
+            await trio.lowlevel.wait_writable(sock)
+            problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if problem:
+            raise OSError(problem, os.strerror(problem))
+        return TCP(sock)
+    except BaseException:
+        sock.close()
+        raise
