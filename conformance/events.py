@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,7 +21,7 @@ __all__ = ["FORMAT", "Stream", "case_event", "header_event", "read_stream"]
 FORMAT = 1
 
 
-def header_event(arranged: Arranged, cases: int) -> dict[str, Any]:
+def header_event(arranged: Arranged, cases: int, guarantee: Mapping[str, Any]) -> dict[str, Any]:
     """What a run is: the first event."""
     target = arranged.target
     return {
@@ -47,6 +47,7 @@ def header_event(arranged: Arranged, cases: int) -> dict[str, Any]:
             for rule in target.document.rules.values()
         },
         "cases": cases,
+        "guarantee": dict(guarantee),
     }
 
 

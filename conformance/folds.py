@@ -40,6 +40,7 @@ def summary(events: Events) -> dict[str, Any]:
         "duration_s": footer["duration_s"] if footer else None,
         "baseline": footer.get("baseline") if footer else None,
         "coverage": footer["coverage"] if footer else {},
+        "guarantee": {**header.get("guarantee", {}), "holds": bool(footer and footer.get("guaranteed"))},
         "cases": [_case(case) for case in cases],
     }
 

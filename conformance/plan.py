@@ -9,6 +9,7 @@ from attrs import asdict, evolve
 
 from conformance.exploring import Explorer, Rehearsal, Route, example
 from conformance.scripts import Case, Open, Send, Settle, Step
+from spec.abstraction import Input, abstract, hsi, merged, transition_cover
 from spec.machine import Emission
 from spec.machine.world import CLOSED
 from spec.model import Document, Message
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "Secret"]
 
+_LONGEST = 4.0
+"""No case waits longer than this, in seconds, for a timer that a token could bring nearer."""
+
+_BEHIND = 2.0
+"""How much longer a case may last than the longest timer that it must wait for, in seconds."""
+
 Secret = tuple[str, str]
 """A client message that carries a token, and the JSON Pointer into its payload."""
 
@@ -26,15 +33,18 @@ Secret = tuple[str, str]
 class Plan:
     """The document and the deployment, with routes into the states and the small words of scripts."""
 
-    def __init__(self, target: Target, *, deep: bool = False) -> None:
+    def __init__(self, target: Target, level: str = "complete") -> None:
         self.target = target
-        self.deep = deep
+        self.level = level
+        self.deep = level == "deep"
         self.document: Document = target.document
         self.parameters = target.parameters
         self.book: TokenBook = target.book
         self.explorer = Explorer(target)
         self.routes = self.explorer.routes
         self.untried: dict[str, str] = {}
+        self.left_out: list[str] = []
+        self.layer = merged(abstract(target.document, target.parameters))
         self._broadcasts: list[tuple[str, str]] | None = None
         self._probes = {state: self._find_probe(route) for state, route in self.routes.items()}
 
@@ -63,6 +73,17 @@ class Plan:
     def leaves(self) -> Iterator[tuple[str, Route]]:
         """Every state that can be reached, by the order in which clients come to them."""
         yield from self.routes.items()
+
+    def words(self) -> list[tuple[Input, ...]]:
+        """The suite of the connection's machine at the plan's level."""
+        machine = self.layer.machine
+        return transition_cover(machine) if self.level == "smoke" else hsi(machine, int(self.deep), _cost)
+
+    @property
+    def longest(self) -> float:
+        """How long a case may wait, in seconds: past the longest timer that no token brings nearer."""
+        timers = [c.seconds for state in self.layer.countdowns.values() for c in state if c.lead is None]
+        return max([_LONGEST, *(seconds + _BEHIND for seconds in timers)])
 
     def message(self, name: str) -> Message:
         return self.document.messages[name]
@@ -139,6 +160,11 @@ class Plan:
     def rehearse(self, steps: Iterable[Step]) -> Rehearsal:
         """What steps lead to by the rules."""
         return self.explorer.rehearse(steps)
+
+
+def _cost(wanted: Input) -> float:
+    """What an input costs where it only tells states apart: a wait takes time, and other members connections."""
+    return {"wait": 50.0, "hear": 5.0}.get(wanted.kind, 1.0)
 
 
 def _but(words: Mapping[str, Any], name: str) -> dict[str, Any]:

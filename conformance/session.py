@@ -17,9 +17,10 @@ from conformance.clock import Clock
 from conformance.coverage import coverage
 from conformance.events import Stream, calibration_event, case_event, header_event
 from conformance.failures import write_failure
-from conformance.families import all_cases
+from conformance.families import all_cases, transitions
 from conformance.folds import KINDS, unknown_kind
 from conformance.globs import select
+from conformance.guarantee import guarantee, holds
 from conformance.plan import Plan
 from conformance.preflight import calibrate, preflight
 from conformance.runner import Runner
@@ -77,11 +78,11 @@ def _enough_addresses(plan: Plan, cases: int) -> None:
 
 
 def _smoke(cases: list[Case]) -> list[Case]:
-    """The quickest case for each different set of rules."""
+    """Every transition, and beside them the quickest case for each different set of rules."""
     kept: dict[tuple[str, ...], Case] = {}
     for case in sorted(cases, key=lambda case: (case.wait, len(case.steps))):
         kept.setdefault(case.rules, case)
-    return list(kept.values())
+    return [case for case in cases if case.family == transitions.FAMILY or kept[case.rules] is case]
 
 
 @define
@@ -115,10 +116,10 @@ class Session:
 
     async def _listening(self, signals: AsyncIterator[int]) -> Exit:
         clock, started = Clock(), time.monotonic()
-        plan = Plan(self.arranged.target, deep=self.arranged.level == "deep")
+        plan = Plan(self.arranged.target, self.arranged.level)
         every, chosen = choose(plan, self.arranged)
         _enough_addresses(plan, len(chosen))
-        self.stream.tell(header_event(self.arranged, len(chosen)))
+        self.stream.tell(header_event(self.arranged, len(chosen), guarantee(plan, every, chosen)))
         runner = Runner(self.arranged.target, lambda result: self._tell(result, len(chosen)), clock, self.fail_fast)
         try:
             await self._unless_interrupted(signals, lambda: self._calibrate(plan, clock))
@@ -216,6 +217,7 @@ class Session:
             "duration_s": round(time.monotonic() - started, 3),
             "baseline": {"file": str(self.baseline.path), "misfits": self.misfits} if self.baseline else None,
             "coverage": coverage(plan, every, results, filtered=filtered),
+            "guaranteed": holds(self.stream.events[0]["guarantee"], results),
         }
         self.stream.tell(footer)
         for report in self.reports:

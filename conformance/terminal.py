@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from conformance.guarantee import in_words
 from spec.expressions import read_moment
 
 __all__ = ["print_header", "print_result", "render", "transcript_line"]
@@ -52,7 +53,10 @@ def print_header(console: Console, events: list[dict[str, Any]]) -> None:
     if calibration:
         trip, quiet = calibration["round_trip_s"] * 1000, calibration["quiet_s"] * 1000
         measured = f", round trip {trip:.1f} ms, quiet period {quiet:.0f} ms"
-    console.print(f"  cases       {header['cases']}, clients {clients}{measured}\n")
+    console.print(f"  cases       {header['cases']}, clients {clients}{measured}")
+    for number, line in enumerate(in_words(header.get("guarantee"))):
+        console.print(f"  {'' if number else 'guarantee':<11} {escape(line)}")
+    console.print()
 
 
 def print_result(console: Console, events: list[dict[str, Any]]) -> None:
@@ -173,6 +177,8 @@ def _print_footer(console: Console, header: Event, cases: list[dict[str, Any]], 
                 grouped.setdefault(why, []).append(rule)
             for why, names in grouped.items():
                 console.print(f"  [dim]{title}: {', '.join(names)} ({escape(why)})[/]")
+    if "guarantee" in header:
+        console.print(f"guarantee: {'given' if footer.get('guaranteed') else '[yellow]not given[/]'}")
     counts: dict[str, int] = {}
     for case in cases:
         counts[case["verdict"]] = counts.get(case["verdict"], 0) + 1

@@ -49,7 +49,7 @@ def _list(arguments: argparse.Namespace) -> int:
     from conformance.session import choose
 
     arranged = arrange(arguments, arguments.url or "ws://127.0.0.1:1")
-    for case in choose(Plan(arranged.target, deep=arranged.level == "deep"), arranged)[1]:
+    for case in choose(Plan(arranged.target, arranged.level), arranged)[1]:
         print(f"{case.id}  {' '.join(case.rules[:3])}")
     return 0
 

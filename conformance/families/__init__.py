@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from conformance.families import (
     closing,
+    histories,
     limits,
     measures,
     messages,
@@ -23,7 +24,19 @@ __all__ = ["FAMILIES", "all_cases"]
 
 FAMILIES = {
     family.FAMILY: family.cases
-    for family in (timers, opening, transitions, messages, rooms, tokens, limits, closing, scenarios, measures)
+    for family in (
+        timers,
+        opening,
+        transitions,
+        histories,
+        messages,
+        rooms,
+        tokens,
+        limits,
+        closing,
+        scenarios,
+        measures,
+    )
 }
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import evolve
 
+from conformance.edges import invalid_payloads, valid_payloads
 from conformance.exploring import Route
-from conformance.families.bodies import invalid_payloads, valid_payloads
 from conformance.plan import Plan
 from conformance.scripts import Case, Raw, Send, Settle, Step
 from spec.expressions import compile_expression

@@ -1,141 +1,72 @@
-"""Transitions: every class of every fact that decides in a state, and which fact decides where several could."""
+"""Transitions: a complete suite for the connection as a finite machine (`spec.abstraction`).
+
+At `smoke` every transition is taken once; at `complete` the suite finds every wrong answer and every wrong next state
+of servers that have no more states than the document, at `deep` of those that have one more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from attrs import evolve
-
-from conformance.exploring import Route
+from conformance.concretizing import Concretizer
 from conformance.plan import Plan
-from conformance.scripts import Case, Expire, Idle, Send, Settle, Step
+from conformance.scripts import Case
+from spec.abstraction import LONG, Input
 
 FAMILY = "transitions"
 
-_FORGED = {"recipe": "wrong-key", "keyless": True}
-_SECOND = {"$id": "second"}
-_FIRST = {"$id": "first"}
+Word = tuple[Input, ...]
 
 
 def cases(plan: Plan) -> Iterator[Case]:
-    """Messages with tokens by the token's class, subject and history; first messages of every other kind."""
-    for state, route in plan.leaves():
-        for message, _ in plan.secrets():
-            yield from _classes(plan, state, route, message)
-            yield from _subjects(plan, state, route, message)
-            yield from _memories(plan, state, route, message)
-        yield from _plain(plan, state, route)
-    yield from _behind(plan)
+    """One case for each test of the suite, named by the state that it is about and what is done there."""
+    concretizer = Concretizer(plan)
+    cover = {way: state for state, way in plan.layer.machine.cover().items()}
+    seen: set[str] = set()
+    for word in plan.words():
+        for tried in _within(plan, concretizer, word):
+            case = _case(plan, concretizer, cover, tried)
+            if case.id not in seen:
+                seen.add(case.id)
+                yield case
 
 
-def _plain(plan: Plan, state: str, route: Route) -> Iterator[Case]:
-    for message in plan.client_messages():
-        steps = plan.probed((*route.steps("ana"), plan.send("ana", message.name, label="tried"), Settle()), "ana")
-        yield plan.case(FAMILY, f"{message.name}/{state}/plain", steps, rules=plan.rehearse(steps[:-2]).rules)
-
-
-def _classes(plan: Plan, state: str, route: Route, message: str) -> Iterator[Case]:
-    recipes: dict[str, dict[str, Any]] = {
-        "valid": {"recipe": "valid"},
-        "expired": {"recipe": "expired"},
-        "forged": _FORGED,
-        "malformed": {"recipe": "malformed", "keyless": True},
-        "not-yet-valid": {"recipe": "not-yet-valid"},
-    }
-    for name, recipe in recipes.items():
-        send = plan.send("ana", message, recipe=recipe, label="tried", id=_SECOND)
-        steps = plan.probed((*route.steps("ana", id=_FIRST), send, Settle()), "ana")
-        yield plan.case(FAMILY, f"{message}/{state}/token-{name}", steps, rules=_decided(plan, route, send))
-
-
-def _decided(plan: Plan, route: Route, send: Step) -> tuple[str, ...]:
-    return plan.rehearse([*route.steps("ana", id=_FIRST), send]).rules
-
-
-def _holds_subject(plan: Plan, route: Route) -> bool:
-    return bool(route.sends) or bool(route.opening.headers or route.opening.query)
-
-
-def _subjects(plan: Plan, state: str, route: Route, message: str) -> Iterator[Case]:
-    if not _holds_subject(plan, route) or not any(f.kind == "same" for f in plan.document.facts.values()):
+def _within(plan: Plan, concretizer: Concretizer, word: Word) -> Iterator[Word]:
+    """The word, or where it would wait too long as much of it as does not."""
+    if not any(wanted.kind == "wait" for wanted in word):
+        yield word
         return
-    for name, recipe in {
-        "valid": {"recipe": "valid"},
-        "expired": {"recipe": "expired"},
-        "forged": _FORGED,
-    }.items():
-        send = plan.send("ana", message, subject="ben", recipe=recipe, id=_SECOND)
-        steps = (*route.steps("ana", id=_FIRST), send, Settle())
-        yield plan.case(FAMILY, f"{message}/{state}/other-subject-{name}", steps)
-
-
-def _memories(plan: Plan, state: str, route: Route, message: str) -> Iterator[Case]:
-    """An id that was accepted before: by this connection, by another of the subject, by another subject."""
-    if not plan.document.memories:
+    elapsed = plan.rehearse(concretizer.script(word).steps).elapsed
+    if elapsed <= plan.longest:
+        yield word
         return
-    home = plan.routes.get(next((r.state for r in plan.routes.values() if r.sends), ""), None)
-    rules = tuple(
-        rule
-        for fact in plan.document.facts.values()
-        if fact.kind == "memory"
-        for known in plan.document.states.values()
-        for case in known.receive.get(message, ())
-        if fact.name in case.when
-        for rule in case.rules
+    waits = [index for index, wanted in enumerate(word) if wanted.kind == "wait"]
+    state = plan.layer.machine.after(word[: waits[-1]])
+    note = f"wait in {state}, behind {word[waits[-1] - 1]}: it takes {elapsed:.0f} s"
+    if note not in plan.left_out:
+        plan.left_out.append(note)
+    if waits[-1] > 1:
+        yield from _within(plan, concretizer, word[: waits[-1]])
+
+
+def _case(plan: Plan, concretizer: Concretizer, cover: Mapping[Word, str], word: Word) -> Case:
+    way = next(word[:end] for end in range(len(word) - 1, -1, -1) if word[:end] in cover)
+    rest, state = word[len(way) :], cover[way]
+    name = f"{state}/{'/'.join(_slug(plan, wanted) for wanted in rest)}"
+    text = f"in {state}: {', then '.join(map(str, rest))}"
+    return plan.case(
+        FAMILY, name, concretizer.script(word).steps, rules=plan.layer.answer(state, rest[0]).rules, text=text
     )
-    if _holds_subject(plan, route):
-        first = plan.send("ana", message, label="first", id=_FIRST)
-        again = plan.send("ana", message, label="again", id=_FIRST)
-        steps = (*route.steps("ana"), first, Settle(), again, Settle())
-        yield plan.case(FAMILY, f"{message}/{state}/id-again", steps, rules=rules)
-    if home is not None:
-        yield from _across(plan, state, route, home, message, rules)
 
 
-def _across(plan: Plan, state: str, route: Route, home: Route, message: str, rules: tuple[str, ...]) -> Iterator[Case]:
-    before = home.steps("ana", id=_FIRST, subject="ana")
-    mine: dict[str, Any] = {"id": {"$id": "third"}, "subject": "ana"}
-    tried: dict[str, tuple[Step, ...]] = {
-        "id-of-other-connection": (plan.send("ben", message, subject="ana", label="tried", id=_FIRST),),
-        "id-fresh": (plan.send("ben", message, subject="ana", label="tried", id=_SECOND),),
-        "id-again-forged": (plan.send("ben", message, subject="ana", recipe=_FORGED, id=_FIRST),),
-        "id-again-expired": (plan.send("ben", message, subject="ana", recipe={"recipe": "expired"}, id=_FIRST),),
-    }
-    for name, sends in tried.items():
-        steps = plan.probed((*before, *route.steps("ben", **mine), *sends, Settle()), "ben")
-        yield plan.case(FAMILY, f"{message}/{state}/{name}", steps, rules=rules)
-    other_room = (*before, *route.steps("ben", room="b", **mine), tried["id-of-other-connection"][0], Settle())
-    yield plan.case(FAMILY, f"{message}/{state}/id-of-other-room", other_room, rules=rules)
-    if _holds_subject(plan, route):
-        seen = plan.send("ben", message, subject="ana", label="tried", id=_FIRST)
-        steps = (*before, *route.steps("ben", id={"$id": "third"}), seen, Settle())
-        yield plan.case(FAMILY, f"{message}/{state}/other-subject-and-its-id", steps, rules=rules)
-        return
-    stranger = plan.send("ben", message, subject="ben", id=_FIRST, rules=rules)
-    steps = plan.probed((*before, *route.steps("ben", **mine), stranger, Settle()), "ben")
-    yield plan.case(FAMILY, f"{message}/{state}/id-of-other-subject", steps, rules=rules)
-    leeway = float(plan.parameters.get("leeway", 0.0))
-    late = plan.send("ben", message, subject="ana", label="late", id=_FIRST, rules=rules)
-    brief = (*home.steps("ana", id=_FIRST, left=0.8), Expire("ana"), Idle(leeway + 0.3))
-    steps = plan.probed((*brief, *route.steps("ben", **mine), late, Settle()), "ben")
-    yield plan.case(FAMILY, f"{message}/{state}/id-whose-token-expired", steps, rules=rules)
+def _slug(plan: Plan, wanted: Input) -> str:
+    """An input as part of an identifier: what there is a choice of."""
+    facts = [f"{fact}-{value}" for fact, value in wanted.facts if (plan.document.facts[fact].kind, value) not in _USUAL]
+    words = [wanted.kind if wanted.kind != "receive" else "", wanted.name, *facts]
+    words += ["short-lived"] if wanted.life != LONG else []
+    words += ["elsewhere"] if wanted.elsewhere else []
+    return "+".join(word for word in words if word)
 
 
-def _behind(plan: Plan) -> Iterator[Case]:
-    """Messages sent behind an unanswered one are handled in their order."""
-    ordered = plan.document.ordered
-    for state, route in plan.leaves():
-        for message, _ in plan.secrets():
-            accepted = plan.send("ana", message, label="tried", id=_SECOND)
-            reached = plan.probe((*route.steps("ana", id=_FIRST), accepted), "ana")
-            if not reached or not isinstance(reached[0], Send):
-                continue
-            word = evolve(reached[0], rules=ordered)
-            if message == word.message:
-                continue
-            burst = (accepted, word, word, Send("ana", "handfast_unknown", rules=ordered), word, Settle())
-            yield plan.case(FAMILY, f"{message}/{state}/messages-behind", (*route.steps("ana", id=_FIRST), *burst))
-            refused = plan.send("ana", message, recipe=_FORGED, label="tried", id=_SECOND)
-            steps = (*route.steps("ana", id=_FIRST), refused, word, word, Settle())
-            yield plan.case(FAMILY, f"{message}/{state}/messages-behind-refused", steps, rules=ordered)
+_USUAL = {("path", "served"), ("upgrade", "websocket"), ("origin", "acceptable"), ("payload", "valid")}
+"""Classes of which an identifier says nothing: everything else rests on them."""

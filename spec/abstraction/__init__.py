@@ -1,6 +1,6 @@
 """Abstractions: what is finite about a document, and complete suites of tests for it."""
 
-from spec.abstraction.connection import CLOSED, START, Answer, Layer, abstract
+from spec.abstraction.connection import CLOSED, START, Answer, Countdown, Layer, abstract, merged
 from spec.abstraction.inputs import LONG, SHORT, Input
 from spec.abstraction.mealy import Mealy, difference
 from spec.abstraction.suites import NotMinimal, hsi, identifiers, transition_cover
@@ -11,6 +11,7 @@ __all__ = [
     "SHORT",
     "START",
     "Answer",
+    "Countdown",
     "Input",
     "Layer",
     "Mealy",
@@ -19,5 +20,6 @@ __all__ = [
     "difference",
     "hsi",
     "identifiers",
+    "merged",
     "transition_cover",
 ]

@@ -19,7 +19,7 @@ from spec.abstraction.inputs import LONG, SHORT, Input
 from spec.abstraction.mealy import Mealy
 from spec.expressions import compile_expression
 
-__all__ = ["CLOSED", "START", "Answer", "Layer", "abstract"]
+__all__ = ["CLOSED", "START", "Answer", "Countdown", "Layer", "abstract", "merged"]
 
 START, CLOSED = "start", "closed"
 
@@ -34,21 +34,41 @@ _MOST = 64
 class Answer:
     """What comes of an input: `seen` is what its client observes, in order; `detail` all that the document says of it.
 
-    Two machines whose details agree everywhere cannot be told apart by any behaviour of the connection layer.
+    Two machines whose details agree everywhere cannot be told apart by any behaviour of the connection layer. `sets`
+    names the connection's variables that get a new value, `pointers` the rows and cases that decide.
     """
 
     seen: tuple[str, ...]
     detail: str
+    sets: frozenset[str] = field(eq=False)
     rules: tuple[str, ...] = field(eq=False)
     pointers: tuple[str, ...] = field(eq=False)
 
 
 @frozen
+class Countdown:
+    """A timer as a state meets it: `lead` is how long before the end of a token it fires, in seconds (negative where it
+    fires behind it), None where it runs for `seconds` from the entry of its state, whatever token there is.
+    """
+
+    name: str
+    state: str
+    lead: float | None
+    seconds: float
+
+
+@frozen
 class Layer:
-    """A layer of a document under a deployment's parameters: its machine, and what the machine leaves out."""
+    """A layer of a document under a deployment's parameters.
+
+    `exact` is its machine, `countdowns` the timers of each of its states, the next one first, `spoken` the rooms of the
+    messages that members hear of each other, and `left_out` says what the machine does not hold, and why.
+    """
 
     name: str
     exact: Mealy[Input, Answer]
+    countdowns: Mapping[str, tuple[Countdown, ...]]
+    spoken: Mapping[str, str]
     left_out: tuple[str, ...]
 
     @property
@@ -70,6 +90,19 @@ def abstract(document: model.Document, parameters: Mapping[str, Any]) -> Layer:
     return _Connection(document, parameters).layer()
 
 
+def merged(layer: Layer) -> Layer:
+    """The layer with states that behave alike taken as one, so that suites exist for it; what was taken is told.
+
+    States can be alike under one deployment's parameters and not under another's; alike under all, they are one state
+    written twice.
+    """
+    same: dict[str, str] = {}
+    for first, second in sorted(layer.machine.twins()):
+        same.setdefault(second, same.get(first, first))
+    told = [f"`{second}` behaves as `{first}` does and is taken for it" for second, first in same.items()]
+    return evolve(layer, exact=layer.exact.merged(same), left_out=(*layer.left_out, *told))
+
+
 @frozen
 class _Place:
     """Where a connection is: its state, and the rooms that it is a member of."""
@@ -86,6 +119,7 @@ class _Event:
     life: str
     seen: list[str] = field(factory=list)
     detail: list[Any] = field(factory=list)
+    sets: set[str] = field(factory=set)
     rules: list[str] = field(factory=list)
     pointers: list[str] = field(factory=list)
     over: bool = False
@@ -96,7 +130,8 @@ class _Event:
 
     def answer(self) -> Answer:
         text = json.dumps(self.detail, sort_keys=True, default=str)
-        return Answer(tuple(self.seen), text, tuple(dict.fromkeys(self.rules)), tuple(self.pointers))
+        rules = tuple(dict.fromkeys(self.rules))
+        return Answer(tuple(self.seen), text, frozenset(self.sets), rules, tuple(self.pointers))
 
 
 class _Connection:
@@ -128,7 +163,16 @@ class _Connection:
             for wanted in inputs:
                 note(names.of(place), wanted, self._respond(place, wanted))
         out = [f"{what}: {why}" for what, why in self._classes.left_out.items()]
-        return Layer("connection", Mealy(START, table, frozenset({CLOSED})), (*out, *self._left_out))
+        _without_idle_lives(table)
+        countdowns = {names.of(place): self._countdowns(place.leaf) for place in names.places()}
+        machine = Mealy(START, table, frozenset({CLOSED}))
+        return Layer("connection", machine, countdowns, self._spoken(), (*out, *self._left_out))
+
+    def _countdowns(self, leaf: str) -> tuple[Countdown, ...]:
+        return tuple(
+            Countdown(t.name, t.state, None if t.at is None else self._offset(t), self._seconds(t.after))
+            for t in self._running(leaf)
+        )
 
     # ------------------------------------------------------------------------------------------------- openings
 
@@ -276,8 +320,11 @@ class _Connection:
             case model.Leave(room):
                 event.place = evolve(event.place, rooms=event.place.rooms - {room})
                 event.detail.append(["leave", room, self._document.rooms[room]])
-            case _:
-                event.detail.append([type(effect).__name__, asdict(effect)])
+            case model.Set(values):
+                event.sets.update(values)
+                event.detail.append(["set", dict(values)])
+            case model.Remember(memory):
+                event.detail.append(["remember", asdict(self._document.memories[memory])])
 
     def _fail(self, event: _Event, code: str, in_reply: str) -> None:
         error = self._document.errors[code]
@@ -370,6 +417,24 @@ class _Names:
             places.append(place)
         number = places.index(place)
         return place.leaf if number == 0 else f"{place.leaf} in {'+'.join(sorted(place.rooms)) or 'no room'}"
+
+    def places(self) -> list[_Place]:
+        """Every place that was named."""
+        return [place for places in self.known.values() for place in places]
+
+
+def _without_idle_lives(table: dict[tuple[str, Input], tuple[str, Answer]]) -> None:
+    """Leave out short-lived tokens with which every state answers as it does without."""
+    short = {wanted for _, wanted in table if wanted.life == SHORT}
+    differing = {
+        wanted for (state, wanted), step in table.items() if wanted in short and step != table[state, _long(wanted)]
+    }
+    for key in [key for key in table if key[1] in short - differing]:
+        del table[key]
+
+
+def _long(wanted: Input) -> Input:
+    return evolve(wanted, life=LONG)
 
 
 def _unruled(attribute: Any, value: Any) -> bool:

@@ -128,6 +128,15 @@ class Mealy(Generic[I, O]):
         """Pairs of states that no word tells apart; a machine without any is minimal."""
         return [tuple(sorted(pair)) for pair, word in self.separators().items() if word is None]  # type: ignore[misc]
 
+    def merged(self, same: Mapping[str, str]) -> Mealy[I, O]:
+        """The machine in which each state stands for itself or for the one that `same` names."""
+        table = {
+            (state, wanted): (same.get(target, target), output)
+            for (state, wanted), (target, output) in self.table.items()
+            if state not in same
+        }
+        return Mealy(same.get(self.initial, self.initial), table, self.final)
+
     def unreached(self) -> list[str]:
         """States that no word leads to."""
         known = self.cover()

@@ -13,6 +13,7 @@ from conformance.coverage import coverage
 from conformance.events import Stream, calibration_event, case_event, header_event, read_stream
 from conformance.failures import read_failure, write_failure
 from conformance.folds import KINDS, json_report, summary
+from conformance.guarantee import guarantee
 from conformance.preflight import Calibration
 from conformance.scripts import case_from_data
 from conformance.symbols import Symbols
@@ -34,12 +35,14 @@ PASSED = result("pass", "opening/plain", covered=frozenset({"CHAT-AUTH-1"}), vis
 
 def stream(*results: Result, complete: bool = True, **changes: Any) -> list[dict[str, Any]]:
     """The events of a run."""
-    header = header_event(arranged("rollout=message", *EVERY_RULE), 7)
+    every = cases("message")
+    header = header_event(arranged("rollout=message", *EVERY_RULE), 7, guarantee(plan("message"), every, every))
     events = [header | changes, calibration_event(Calibration(0.0012, 0.15, Slack()))]
     events += [case_event(one) for one in results]
     if complete:
         covered = coverage(plan("message"), cases("message"), {one.case.id: one for one in results}, filtered=True)
         footer = {"verdict": "nonconformant", "complete": True, "reason": "", "duration_s": 1.5, "coverage": covered}
+        footer["guaranteed"] = False
         events.append({"event": "footer", **footer})
     return events
 
@@ -65,6 +68,9 @@ def test_the_json_report_has_what_the_design_promises() -> None:
     assert report["counts"] == {**dict.fromkeys(VERDICTS, 0), "pass": 1, "fail": 1}
     assert report["duration_s"] == 1.5
     assert {"rules", "states", "transitions"} <= set(report["coverage"])
+    assert report["guarantee"]["method"] == "HSI"
+    assert report["guarantee"]["bound"] == report["guarantee"]["states"]
+    assert report["guarantee"]["holds"] is False
     assert report["parameters"]["auth_deadline"] == "700ms"
     assert [one["id"] for one in report["cases"]] == ["opening/plain", "tokens/auth/wrong-key"]
     for one in report["cases"]:

@@ -1,0 +1,227 @@
+"""From abstract words to scripts: tokens, ids, members and waits that make each abstract input real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve, frozen
+
+from conformance.edges import invalid_payloads
+from conformance.exploring import Route, credential
+from conformance.plan import Plan
+from conformance.scripts import Close, Expire, Idle, Open, Raw, Send, Settle, Step, token
+from spec.abstraction import LONG, Input
+from spec.expressions import compile_expression, root_of
+from spec.machine import Emission
+
+__all__ = ["Concretizer", "Script"]
+
+_SOON = 1.2
+"""The life, in seconds, that a token has left of a timer that is waited for: it must outlast the steps before it."""
+
+_LEAST = 0.2
+"""The shortest life of a token, in seconds."""
+
+_WHO, _OTHER, _PEER, _FAR, _BEFORE = "ana", "ben", "carol", "dan", "eve"
+"""The client of a word; another subject; a member of its room, one of another room, and one who was there before."""
+
+_RECIPES: Mapping[str, Mapping[str, Any]] = {
+    "valid": {"recipe": "valid"},
+    "expired": {"recipe": "expired"},
+    "invalid": {"recipe": "wrong-key", "keyless": True},
+}
+
+Word = Sequence[Input]
+
+
+@frozen
+class Script:
+    """A word made real: what must be there before, and the steps of each input."""
+
+    setup: tuple[Step, ...]
+    moves: tuple[tuple[Step, ...], ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps in their order."""
+        return (*self.setup, *(step for move in self.moves for step in move))
+
+
+class Concretizer:
+    """Makes scripts of words over the inputs of a plan's layer."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._layer = plan.layer
+        self._document = plan.document
+        # The variables that say whose connection it is.
+        self._holding = {root_of(fact.options["right"]) for fact in plan.document.facts.values() if fact.kind == "same"}
+        self._largest = int(compile_expression(plan.document.largest)({"parameters": plan.parameters}))
+
+    def script(self, word: Word) -> Script:
+        """The script of a word that begins with an opening, and whose last input alone may close."""
+        setup: list[Step] = []
+        moves: list[tuple[Step, ...]] = []
+        state, held = self._layer.exact.initial, None
+        for index, wanted in enumerate(word):
+            target, answer = self._layer.exact.table[state, wanted]
+            subject = self._subject(wanted, held)
+            setup += [step for step in self._before(wanted, subject) if step not in setup]
+            left = self._left(word[index + 1 :], target, wanted)
+            moves.append(tuple(self._move(wanted, state, subject, f"word-{index}", left)))
+            if self._bears(wanted) and answer.sets & self._holding:
+                held = subject
+            state = target
+        return Script(tuple(setup), tuple(moves))
+
+    # ------------------------------------------------------------------------------------------ whose, how long
+
+    def _bears(self, wanted: Input) -> bool:
+        """Whether an input brings a valid token."""
+        return any(value == "valid" and self._kind(fact) == "token" for fact, value in wanted.facts)
+
+    def _kind(self, fact: str) -> str:
+        return self._document.facts[fact].kind
+
+    def _subject(self, wanted: Input, held: str | None) -> str:
+        other = any(value == "other" and self._kind(fact) == "same" for fact, value in wanted.facts)
+        mine = held or _WHO
+        return mine if not other else _OTHER if mine == _WHO else _WHO
+
+    def _left(self, rest: Word, state: str, wanted: Input) -> float | None:
+        """The life of a token, in seconds: what a wait needs that comes before the next token, else what is usual."""
+        for following in rest:
+            timers = self._layer.countdowns.get(state, ())
+            if following.kind == "wait":
+                if timers and timers[0].lead is not None:
+                    return max(_LEAST, timers[0].lead + _SOON)
+                break
+            if self._bears(following):
+                break
+            state = self._layer.exact.table[state, following][0]
+        return None if wanted.life == LONG else self._short()
+
+    def _short(self) -> float:
+        """A life within every lead that there is."""
+        leads = [c.lead for timers in self._layer.countdowns.values() for c in timers if c.lead is not None]
+        return min(30.0, min(lead for lead in leads if lead > 0) / 2)
+
+    # ---------------------------------------------------------------------------------------------------- setup
+
+    def _before(self, wanted: Input, subject: str) -> Iterator[Step]:
+        """What must have happened before the word for an input to be of its classes."""
+        if wanted.kind == "hear":
+            state, _ = self._speaker(wanted.name)
+            who, room = (_FAR, "b") if wanted.elsewhere else (_PEER, "a")
+            yield from self._plan.routes[state].steps(who, room=room)
+        elif any(value == "seen" and self._kind(fact) == "memory" for fact, value in wanted.facts):
+            yield from self._accepted(wanted.name, subject)
+
+    def _accepted(self, message: str, subject: str) -> Iterator[Step]:
+        """A client of the same subject, in a room of its own, whose message of this id was accepted."""
+        who = f"{_BEFORE}-{subject}"
+        routes = sorted(self._plan.routes.values(), key=lambda route: not self._sends(route, message))
+        route = next(route for route in routes if route.sends or route.opening.headers or route.opening.query)
+        seen = {"$id": f"seen-{subject}"}
+        if self._sends(route, message):
+            yield from route.steps(who, room="c", subject=subject, id=seen)
+            return
+        yield from route.steps(who, room="c", subject=subject)
+        yield from (self._plan.send(who, message, subject=subject, label="seen", id=seen), Settle())
+
+    def _sends(self, route: Route, message: str) -> bool:
+        return any(send.message == message for send in route.sends)
+
+    def _speaker(self, heard: str) -> tuple[str, str]:
+        """A state and the client message by which a member of it makes others hear a message."""
+        for state, message in self._plan.broadcasts():
+            said = self._plan.rehearse([*self._plan.routes[state].steps(_WHO), self._plan.send(_WHO, message)]).outputs
+            if any(isinstance(output, Emission) and output.message == heard for output in said):
+                return state, message
+        raise LookupError(f"no state that a client can reach makes others hear {heard}")
+
+    # ---------------------------------------------------------------------------------------------------- moves
+
+    def _move(self, wanted: Input, state: str, subject: str, label: str, left: float | None) -> Iterator[Step]:
+        match wanted.kind:
+            case "open":
+                yield self._open(wanted, subject, left)
+            case "wait":
+                timers = self._layer.countdowns.get(state, ())
+                yield Expire(_WHO, timers[0].name) if timers else Idle(None)
+            case "close":
+                yield Close(_WHO)
+            case "hear":
+                yield self._plan.send(_FAR if wanted.elsewhere else _PEER, self._speaker(wanted.name)[1])
+            case _:
+                yield self._receive(wanted, subject, label, left)
+        yield Settle()
+
+    def _open(self, wanted: Input, subject: str, left: float | None) -> Open:
+        opening = Open(_WHO)
+        for fact, value in wanted.facts:
+            match self._kind(fact), value:
+                case "path", "other":
+                    opening = evolve(opening, path=self._other_path())
+                case "upgrade", "none":
+                    opening = evolve(opening, websocket=False)
+                case "origin", "forbidden":
+                    opening = evolve(opening, headers=(*opening.headers, ("Origin", "https://evil.example")))
+                case "offer", _:
+                    opening = evolve(opening, offer=_offer(value))
+                case "credentials", _:
+                    opening = self._presenting(opening, value, wanted, subject, left)
+        return opening
+
+    def _other_path(self) -> Any:
+        first = self._document.other_paths[0]
+        before, brace, rest = first.partition("{")
+        return {"$join": [before, {"$room": "a"}, rest.partition("}")[2]]} if brace else first
+
+    def _presenting(self, opening: Open, value: str, wanted: Input, subject: str, left: float | None) -> Open:
+        places = self._document.credential_places()
+        judged = next((v for fact, v in wanted.facts if self._kind(fact) == "token"), "valid")
+        more: dict[str, Any] = {**_RECIPES[judged], **({} if left is None else {"left": left})}
+        symbol = token(subject=subject, **more)
+        count = {"none": 0, "one": 1}.get(value, 2)
+        for place in (places * 2)[:count]:
+            parts = credential(place, symbol)
+            merged: dict[str, Any] = {key: (*getattr(opening, key), *added) for key, added in parts.items()}
+            opening = evolve(opening, **merged)
+        return opening
+
+    def _receive(self, wanted: Input, subject: str, label: str, left: float | None) -> Step:
+        match wanted.name:
+            case "oversize":
+                return self._plan.send(_WHO, self._plan.client_messages()[-1].name, pad_to=self._largest + 1)
+            case "binary":
+                return Raw(_WHO, binary=b'{"type":"auth"}'.hex())
+            case "not_utf8":
+                return Raw(_WHO, not_utf8="c328")
+            case "malformed":
+                return Raw(_WHO, text="{")
+            case "other":
+                return Send(_WHO, "handfast_unknown")
+        return self._message(wanted, subject, label, left)
+
+    def _message(self, wanted: Input, subject: str, label: str, left: float | None) -> Send:
+        classes = {self._kind(fact): value for fact, value in wanted.facts}
+        words: dict[str, Any] = {"subject": subject, "label": label, **({} if left is None else {"left": left})}
+        if "token" in classes:
+            words["recipe"] = _RECIPES[classes["token"]]
+        identifier = {"$id": f"seen-{subject}"} if classes.get("memory") == "seen" else None
+        send = self._plan.send(_WHO, wanted.name, id=identifier, **words)
+        return self._spoiled(send) if classes.get("payload") == "invalid" else send
+
+    def _spoiled(self, send: Send) -> Send:
+        form = self._plan.message(send.message).client
+        assert form is not None
+        spoiled = next(iter(invalid_payloads(form, send.payload).values()), None)
+        if spoiled is None:
+            return evolve(send, change={self._document.envelope.payload: "handfast"})
+        return evolve(send, payload=spoiled)
+
+
+def _offer(value: str) -> tuple[str, ...]:
+    return {"none": (), "other": ("handfast.unknown",)}.get(value, tuple(value.split("+")))
