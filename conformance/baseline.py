@@ -39,6 +39,10 @@ class Known:
             return False
         return self.rule is None or self.rule in result.rules[:1]
 
+    def explains(self, result: Result) -> bool:
+        """Whether a result is the failure that the entry speaks of."""
+        return result.verdict in {"fail", "warn"} and self.covers(result) and (self.match or "") in result.message
+
     def problem(self, today: date) -> str | None:
         """What to edit, where the entry does not fit what happened."""
         if self.expires is not None and self.expires < today:
@@ -60,10 +64,8 @@ class Baseline:
 
     def judge(self, result: Result) -> Result:
         """A result with the verdict `known` or `fixed` where an entry speaks of it."""
-        for entry in self.entries:
-            if entry.expires is not None and entry.expires < self.today:
-                continue
-            if result.verdict in {"fail", "warn"} and entry.covers(result) and (entry.match or "") in result.message:
+        for entry in self._valid():
+            if entry.explains(result):
                 entry.failed += 1
                 return evolve(result, verdict="known", known=entry.reason)
             if result.verdict == "pass" and entry.case is not None and entry.covers(evolve(result, rules=())):
@@ -72,6 +74,13 @@ class Baseline:
                 if entry.case == result.case.id:
                     return evolve(result, verdict="fixed", known=entry.reason)
         return result
+
+    def knows(self, result: Result) -> bool:
+        """Whether an entry speaks of a failure."""
+        return any(entry.explains(result) for entry in self._valid())
+
+    def _valid(self) -> list[Known]:
+        return [entry for entry in self.entries if entry.expires is None or entry.expires >= self.today]
 
     def problems(self) -> list[str]:
         """Every entry that does not fit what happened."""

@@ -12,6 +12,7 @@ from attrs import asdict
 
 from conformance.arranging import Arranged
 from conformance.preflight import Calibration
+from conformance.scripts import extent
 from conformance.verdicts import Result
 from spec.exits import Exit, Stop
 from spec.parameters import format_value
@@ -82,6 +83,8 @@ def case_event(result: Result) -> dict[str, Any]:
         event["known"] = result.known
     if result.failure_file is not None:
         event["failure_file"] = result.failure_file
+    if result.shrunk is not None:
+        event["shrunk"] = {"from": asdict(result.shrunk), "to": asdict(extent(result.case.steps))}
     if result.measured:
         event["measured"] = dict(result.measured)
     return event

@@ -17,14 +17,15 @@ from spec.model import Message
 if TYPE_CHECKING:
     from conformance.target import Target
 
-__all__ = ["Explorer", "Rehearsal", "Route"]
+__all__ = ["Explorer", "Rehearsal", "Route", "credential", "example"]
 
 
 @frozen
 class Rehearsal:
     """What a script leads to by the rules.
 
-    `outputs` are those of the last step that sent anything; `states` are the clients' states, `dues` their timers.
+    `outputs` are those of the last step that sent anything; `states` are the clients' states, `dues` their timers;
+    `unheard` counts the steps of clients that by the rules have no connection then.
     """
 
     answer: Refusal | Upgrade | None
@@ -33,6 +34,7 @@ class Rehearsal:
     dues: Mapping[str, Mapping[str, float]]
     rules: tuple[str, ...]
     elapsed: float
+    unheard: int = 0
 
 
 @frozen
@@ -117,6 +119,13 @@ class Explorer:
             stage = stage.behind(step)
         return stage.rehearsal
 
+    def rehearse_once(self, steps: Iterable[Step]) -> Rehearsal:
+        """The same for steps that no other script begins with: nothing is kept of it."""
+        stage = _Stage(self.target)
+        for step in steps:
+            stage.take(step)
+        return stage.rehearsal
+
     def _openings(self) -> list[Open]:
         """Ways to ask for an upgrade, the plainest of the newest version first."""
         offers = [(version.subprotocol,) for version in self.document.versions if version.subprotocol] + [()]
@@ -182,6 +191,7 @@ class _Stage:
         self._answer: Refusal | Upgrade | None = None
         self._outputs: list[Output] = []
         self._rules: tuple[str, ...] = ()
+        self._unheard = 0
         self._behind: dict[str, _Stage] = {}
 
     def behind(self, step: Step) -> _Stage:
@@ -190,15 +200,20 @@ class _Stage:
         key = repr(step)
         if key not in self._behind:
             self._behind[key] = stage = self._copy()
-            stage._step(step)
-            stage._tick(stage._now)
+            stage.take(step)
         return self._behind[key]
+
+    def take(self, step: Step) -> None:
+        """Go on behind a step; only for a stage that nobody else stands on."""
+        self._step(step)
+        self._tick(self._now)
 
     def _copy(self) -> _Stage:
         other = _Stage(self._target)
         other._world, other._now, other._numbers = self._world.copy(), self._now, dict(self._numbers)
         other._symbols = self._symbols.copy(other._clock)
         other._answer, other._outputs, other._rules = self._answer, self._outputs, self._rules
+        other._unheard = self._unheard
         return other
 
     def _clock(self) -> float:
@@ -218,9 +233,13 @@ class _Stage:
             },
             self._rules,
             self._now - self._epoch,
+            self._unheard,
         )
 
     def _step(self, step: Step) -> None:
+        client = getattr(step, "client", None)
+        connected = self._numbers.get(client or "") in self._world.connections
+        self._unheard += client is not None and not connected and not isinstance(step, Open)
         match step:
             case Open(client=client):
                 request = self._symbols.request(step, step.address or client)

@@ -35,6 +35,7 @@ def write_failure(folder: Path, target: Target, result: Result) -> str:
         "issuer": policy.issuer,
         "audience": policy.audience,
         "case": case_to_data(result.case),
+        "shrunk_from": asdict(result.shrunk) if result.shrunk else None,
         "rules": list(result.rules),
         "message": result.message,
         "checks": [finding.check for finding in result.findings],

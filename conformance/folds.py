@@ -46,7 +46,7 @@ def summary(events: Events) -> dict[str, Any]:
 
 
 _KEPT = ("id", "family", "rules", "level", "verdict", "message", "duration_s", "attempts")
-_OPTIONAL = ("findings", "transcript", "known", "failure_file", "measured")
+_OPTIONAL = ("findings", "transcript", "known", "failure_file", "shrunk", "measured")
 
 
 def _case(event: Mapping[str, Any]) -> dict[str, Any]:

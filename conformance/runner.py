@@ -16,9 +16,11 @@ from pathlib import Path
 import trio
 from attrs import define, evolve, field
 
+from conformance.attribution import Attribution
 from conformance.clock import Clock
 from conformance.player import Outcome, Pause, Player
 from conformance.scripts import Case
+from conformance.shrinking import Shrinker, shortest_first
 from conformance.target import Target
 from conformance.verdicts import Result
 from conformance.wire import Unreachable
@@ -62,46 +64,57 @@ class Lag:
 
 @define
 class Runner:
-    """Runs cases against a target; `tell` hears every result as it comes."""
+    """Runs cases against a target; `tell` hears every result as it comes, those that failed behind the others."""
 
     target: Target
     tell: Callable[[Result], None]
     clock: Clock
     fail_fast: bool = False
+    shrinker: Shrinker | None = None
     lag: Lag = field(factory=Lag)
     results: dict[str, Result] = field(factory=dict)
     died: str | None = None
     _numbers: int = 0
     _doubtful: list[tuple[Case, Outcome]] = field(factory=list)
     _blamed: list[Result] = field(factory=list)
+    _shrunk: dict[str, Result] = field(factory=dict)
     _stop: trio.CancelScope = field(factory=trio.CancelScope)
+    _shrinking: trio.CancelScope = field(factory=trio.CancelScope)
 
     async def run(self, cases: Iterable[Case]) -> None:
-        """Run all cases; results are told and kept."""
+        """Run all cases and shrink what failed; results are told and kept, also where this is cancelled."""
         try:
-            await self._run(cases)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.lag.watch)
+                with self._stop:
+                    await self._run(cases)
+                self._leave_doubts()
+                with self._shrinking:
+                    await self._shrink()
+                nursery.cancel_scope.cancel()
         finally:
-            for case, outcome in self._doubtful:
-                self._conclude(case, outcome, verdict="inconclusive")
-            self._attribute()
+            self._leave_doubts()
+            self._tell_blamed()
+
+    def _leave_doubts(self) -> None:
+        """What could not be confirmed blames nobody."""
+        for case, outcome in self._doubtful:
+            self._conclude(case, outcome, verdict="inconclusive")
+        self._doubtful.clear()
 
     async def _run(self, cases: Iterable[Case]) -> None:
         every = sorted(cases, key=lambda case: -case.wait)
         places = min(_BUSIEST, max(_BUSY, int(self.target.round_trip * _BUSY_PER_SECOND)))
         busy, live = trio.Semaphore(places), trio.Semaphore(max(8, self.target.connections // 2))
-        with self._stop:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.lag.watch)
-                async with trio.open_nursery() as inner:
-                    for case in every:
-                        if not case.alone:
-                            await live.acquire()
-                            inner.start_soon(self._one, case, busy, live)
-                await self._confirm()
-                for case in every:
-                    if case.alone:
-                        await self._alone(case)
-                nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            for case in every:
+                if not case.alone:
+                    await live.acquire()
+                    nursery.start_soon(self._one, case, busy, live)
+        await self._confirm()
+        for case in every:
+            if case.alone:
+                await self._alone(case)
 
     # --------------------------------------------------------------------------------------------------- playing
 
@@ -144,53 +157,49 @@ class Runner:
         if self.died is None:
             self.died = reason
             self._stop.cancel()
+            self._shrinking.cancel()
 
     # -------------------------------------------------------------------------------------------------- verdicts
 
     def _conclude(self, case: Case, outcome: Outcome, attempts: int = 1, verdict: str | None = None) -> None:
-        if verdict is None:
-            verdict = self._verdict(case, outcome)
+        self._tell(self._judged(case, outcome, attempts, verdict))
+
+    def _judged(self, case: Case, outcome: Outcome, attempts: int = 1, verdict: str | None = None) -> Result:
         findings = tuple(outcome.findings)
         rules = tuple(dict.fromkeys(rule for finding in findings for rule in finding.blamed)) or case.rules
         other = outcome.broken or outcome.unavailable or outcome.unreachable or ""
-        message = findings[0].text if findings else other
-        self._tell(
-            Result(
-                case,
-                verdict,
-                rules,
-                message,
-                findings,
-                outcome.transcript,
-                frozenset(outcome.covered),
-                frozenset(outcome.visited),
-                frozenset(outcome.transitions - {""}),
-                outcome.duration,
-                attempts,
-            )
+        return Result(
+            case,
+            verdict or self._verdict(case, outcome),
+            rules,
+            findings[0].text if findings else other,
+            findings,
+            outcome.transcript,
+            frozenset(outcome.covered),
+            frozenset(outcome.visited),
+            frozenset(outcome.transitions - {""}),
+            outcome.duration,
+            attempts,
         )
 
     def _tell(self, result: Result) -> None:
         """Tell a result; one with findings waits until it is known what else was found."""
-        if result.findings and not self.fail_fast:
+        if result.findings:
             self._blamed.append(result)
-            return
-        self.results[result.case.id] = result
-        self.tell(result)
+        else:
+            self.results[result.case.id] = result
+            self.tell(result)
         if self.fail_fast and result.verdict == "fail":
             self._stop.cancel()
 
-    def _attribute(self) -> None:
-        """Blame what a step was there for only where the plain exchange does not fail alike."""
-        plain = {f.key for result in self._blamed for f in result.findings if not f.focus and f.shadow is None}
-        every = {f.key for result in self._blamed for f in result.findings if f.shadow is None}
-        for result in self._blamed:
-            findings = tuple(_attributed(finding, plain, every) for finding in result.findings)
-            rules = tuple(dict.fromkeys(rule for finding in findings for rule in finding.blamed))
-            attributed = evolve(result, findings=findings, rules=rules or result.case.rules)
-            self.results[result.case.id] = attributed
-            self.tell(attributed)
+    def _tell_blamed(self) -> None:
+        """Tell what was found, of each kind the exchange to show before the others."""
+        attributed = Attribution.of(self._blamed).attributed
+        told = [self._shrunk.get(result.case.id) or attributed(result) for result in self._blamed]
         self._blamed.clear()
+        for result in sorted(told, key=shortest_first):
+            self.results[result.case.id] = result
+            self.tell(result)
 
     def _verdict(self, case: Case, outcome: Outcome) -> str:
         if outcome.broken is not None:
@@ -206,6 +215,29 @@ class Runner:
 
     def _first_rule(self, rules: tuple[str, ...]) -> list[Rule]:
         return [self.target.document.rules[rule] for rule in rules[:1] if rule in self.target.document.rules]
+
+    # ------------------------------------------------------------------------------------------------- shrinking
+
+    async def _shrink(self) -> None:
+        """Make smaller what failed, judged by all that was found before."""
+        if self.shrinker is None or self.died is not None:
+            return
+        attribution = Attribution.of(self._blamed)
+
+        async def attempt(case: Case) -> Result:
+            began = trio.current_time()
+            outcome = await self._play(case, None)
+            if outcome.unreachable is not None and not await self._alive():
+                self._dies(outcome.unreachable)
+            if outcome.unanswered:
+                _unanswered(case, outcome, self.target.document.due_rules)
+            late = self.lag.since(began) > self.target.slack.lateness and _doubtful(case, outcome)
+            return attribution.attributed(self._judged(case, outcome, verdict="inconclusive" if late else None))
+
+        def keep(result: Result) -> None:
+            self._shrunk[result.case.id] = result
+
+        await self.shrinker.shrink([attribution.attributed(result) for result in self._blamed], attempt, keep)
 
     # ---------------------------------------------------------------------------------------------- confirmation
 
@@ -299,15 +331,3 @@ def _innermost(problem: BaseException) -> str:
 def _doubtful(case: Case, outcome: Outcome) -> bool:
     """Whether a failure rests on silence or on timing."""
     return bool(outcome.findings) and (case.timed or any(finding.timed for finding in outcome.findings))
-
-
-def _attributed(finding: Finding, plain: set[tuple[str, str]], every: set[tuple[str, str]]) -> Finding:
-    """A finding that follows from a plainer one, or from one of a rule that is due more widely, blames that first."""
-    if finding.shadow is not None and finding.shadow in every:
-        return evolve(finding, rules=(finding.shadow[1], *finding.rules), focus=())
-    if finding.focus and finding.key in plain:
-        return evolve(finding, rules=(*finding.rules, *finding.focus), focus=())
-    general = next((rule for rule in finding.rules[1:] if (finding.check, rule) in plain), None)
-    if general is not None and not finding.focus:
-        return evolve(finding, rules=tuple(dict.fromkeys((general, *finding.rules))))
-    return finding

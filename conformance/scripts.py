@@ -9,7 +9,7 @@ put together; `{"$fill": {"text": "x", "times": 4000}}` a text repeated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import NOTHING, asdict, field, fields, frozen
@@ -18,6 +18,7 @@ __all__ = [
     "Case",
     "Close",
     "Expire",
+    "Extent",
     "Fragment",
     "Idle",
     "Open",
@@ -29,6 +30,7 @@ __all__ = [
     "Step",
     "case_from_data",
     "case_to_data",
+    "extent",
     "token",
 ]
 
@@ -165,6 +167,24 @@ class Case:
     def timed(self) -> bool:
         """Whether the case rests on when things happen, or on a limit that others of its clients share."""
         return any(isinstance(s, Idle | Expire) or (isinstance(s, Open) and s.address is not None) for s in self.steps)
+
+
+@frozen
+class Extent:
+    """How long a script is for its reader: `steps` without those that only wait for what is due, and `clients`."""
+
+    steps: int
+    clients: int
+
+    def __str__(self) -> str:
+        steps, clients = ("" if number == 1 else "s" for number in (self.steps, self.clients))
+        return f"{self.steps} step{steps} of {self.clients} client{clients}"
+
+
+def extent(steps: Iterable[Step]) -> Extent:
+    """The extent of a script."""
+    acting = [step for step in steps if not isinstance(step, Settle)]
+    return Extent(len(acting), len({step.client for step in acting if hasattr(step, "client")}))
 
 
 def token(recipe: str = "valid", subject: str = "ana", **more: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,15 @@ from conformance.plan import Plan
 from conformance.preflight import calibrate, preflight
 from conformance.runner import Runner
 from conformance.scripts import Case
+from conformance.shrinking import Shrinker
 from conformance.verdicts import Result, exit_of, run_verdict
 from spec.exits import Exit, Stop
 from spec.parameters import format_value
 
-__all__ = ["Report", "Session", "choose", "parse_report"]
+__all__ = ["SHRINK", "Report", "Session", "choose", "parse_report"]
+
+SHRINK = 10.0
+"""For how many seconds a run shrinks its failures unless told otherwise."""
 
 
 @frozen
@@ -87,13 +92,17 @@ def _smoke(cases: list[Case]) -> list[Case]:
 
 @define
 class Session:
-    """Runs what was arranged; `shown` hears every result, for live progress."""
+    """Runs what was arranged; `shown` hears every result, for live progress.
+
+    `shrink` is how many seconds may go into making failures smaller, 0 for none.
+    """
 
     arranged: Arranged
     reports: tuple[Report, ...] = ()
     failures: Path = Path("handfast-failures")
     fail_fast: bool = False
     baseline: Baseline | None = None
+    shrink: float = SHRINK
     shown: Callable[[Result, int], None] = lambda result, total: None
     began: Callable[[list[dict[str, Any]]], None] = lambda events: None
     stream: Stream = field(init=False)
@@ -120,7 +129,8 @@ class Session:
         every, chosen = choose(plan, self.arranged)
         _enough_addresses(plan, len(chosen))
         self.stream.tell(header_event(self.arranged, len(chosen), guarantee(plan, every, chosen)))
-        runner = Runner(self.arranged.target, lambda result: self._tell(result, len(chosen)), clock, self.fail_fast)
+        tell = partial(self._tell, total=len(chosen))
+        runner = Runner(self.arranged.target, tell, clock, self.fail_fast, self._shrinker(plan))
         try:
             await self._unless_interrupted(signals, lambda: self._calibrate(plan, clock))
         except Stop as stop:
@@ -131,6 +141,10 @@ class Session:
         if runner.died is None:
             await self._unless_interrupted(signals, lambda: self._still_alive(plan, clock, runner))
         return self._conclude(plan, every, chosen, runner, started)
+
+    def _shrinker(self, plan: Plan) -> Shrinker | None:
+        known = self.baseline.knows if self.baseline is not None else lambda result: False
+        return Shrinker(plan.explorer, self.shrink, known=known) if self.shrink else None
 
     async def _calibrate(self, plan: Plan, clock: Clock) -> None:
         calibration = await calibrate(plan, clock)

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from conformance.guarantee import in_words
+from conformance.scripts import Extent
 from spec.expressions import read_moment
 
 __all__ = ["print_header", "print_result", "render", "transcript_line"]
@@ -79,8 +80,8 @@ def _by_rule(cases: Iterable[Event]) -> list[tuple[str, list[Event]]]:
     return sorted(((rule, sorted(group, key=_size)) for rule, group in groups.items()), key=lambda pair: pair[0])
 
 
-def _size(case: Event) -> tuple[int, str]:
-    return len(case.get("transcript", ())), case["id"]
+def _size(case: Event) -> tuple[bool, int, str]:
+    return "shrunk" not in case, len(case.get("transcript", ())), case["id"]
 
 
 def _print_rule(console: Console, header: Event, rule: str, group: list[Event], verdict: str, style: str) -> None:
@@ -94,7 +95,10 @@ def _print_rule(console: Console, header: Event, rule: str, group: list[Event], 
     console.print(f"  [bold]{escape(first['id'])}[/]: {escape(first['message'])}")
     for entry in _shown(first.get("transcript", [])):
         console.print(transcript_line(entry))
-    if first.get("attempts", 1) > 1:
+    if "shrunk" in first:
+        before, after = (Extent(**first["shrunk"][side]) for side in ("from", "to"))
+        console.print(f"    [dim]shrunk to {after}, from {before}; played again alone[/]")
+    elif first.get("attempts", 1) > 1:
         console.print(f"    [dim]played {first['attempts']} times, alone the last time[/]")
     if "failure_file" in first:
         secret = {"mint": " --secret env:NAME", "token": " --token env:NAME"}.get(header["tier"], "")

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import field, frozen
 
 from conformance.player import Entry
-from conformance.scripts import Case
+from conformance.scripts import Case, Extent
 from spec.exits import Exit
 from spec.tracker import Finding
 
@@ -19,7 +19,10 @@ VERDICTS = ("pass", "fail", "warn", "known", "fixed", "flaky", "inconclusive", "
 
 @frozen
 class Result:
-    """What one case came to; `rules` begins with the broken one where there is one."""
+    """What one case came to; `rules` begins with the broken one where there is one.
+
+    `shrunk` is how long the script was before it was made smaller; `case` then holds the smaller one.
+    """
 
     case: Case
     verdict: str
@@ -35,6 +38,7 @@ class Result:
     failure_file: str | None = None
     known: str | None = None
     measured: Mapping[str, Any] = field(factory=dict)
+    shrunk: Extent | None = None
 
 
 def run_verdict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from spec.cli import Command
 
@@ -25,7 +26,20 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", metavar="KIND:PATH", action="append", default=[], help="json, jsonl or terminal")
     parser.add_argument("--failures", metavar="DIR", default="handfast-failures", help="where failures are saved")
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    parser.add_argument(
+        "--shrink",
+        metavar="SECONDS",
+        type=_seconds,
+        help="how long failures may be made smaller, 0 for not at all (default: 10)",
+    )
     parser.add_argument("--list", action="store_true", help="list the cases and run none")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds")
+    return seconds
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -33,14 +47,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from conformance.arranging import arrange
     from conformance.baseline import read_baseline
-    from conformance.session import Session, parse_report
+    from conformance.session import SHRINK, Session, parse_report
 
     reports = tuple(parse_report(text) for text in arguments.report)
     if arguments.list:
         return _list(arguments)
     baseline = read_baseline(Path(arguments.baseline)) if arguments.baseline else None
     arranged = arrange(arguments, arguments.url)
-    return run_session(Session(arranged, reports, Path(arguments.failures), arguments.fail_fast, baseline))
+    shrink = SHRINK if arguments.shrink is None else arguments.shrink
+    return run_session(Session(arranged, reports, Path(arguments.failures), arguments.fail_fast, baseline, shrink))
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -15,11 +15,12 @@ from conformance import runner as under_test
 from conformance.clock import Clock
 from conformance.player import Outcome, Pause
 from conformance.runner import Lag, Runner
-from conformance.scripts import Case, Idle
+from conformance.scripts import Case, Idle, Open, Ping, Settle, extent
+from conformance.shrinking import Shrinker
 from conformance.verdicts import Result
 from conformance.wire import Unreachable
 from spec.tracker import Finding
-from tests.unit_conformance.kit import arranged, case, finding
+from tests.unit_conformance.kit import arranged, case, finding, plan
 
 Play = Callable[["Stage", Case], Awaitable[Outcome] | Outcome]
 """How one play of a case goes: what it comes to, perhaps after some waiting on the stage."""
@@ -57,8 +58,15 @@ class Stage:
         self.runner.lag.recent.append((trio.current_time(), 1.0))
 
 
-def run(plays: dict[str, list[Play]], *cases: Case, fail_fast: bool = False, connections: int = 200) -> Stage:
-    """Run cases (or one for each list of plays) in virtual time."""
+def run(
+    plays: dict[str, list[Play]],
+    *cases: Case,
+    fail_fast: bool = False,
+    connections: int = 200,
+    shrink: float = 0.0,
+    interrupted: float = math.inf,
+) -> Stage:
+    """Run cases (or one for each list of plays) in virtual time, perhaps cut off after a while."""
     stage = Stage(plays)
 
     class Player:
@@ -82,8 +90,10 @@ def run(plays: dict[str, list[Play]], *cases: Case, fail_fast: bool = False, con
     async def main() -> None:
         target = arranged(connections=connections).target
         target.endpoint = stage.endpoint  # type: ignore[assignment]
-        stage.runner = Runner(target, stage.told.append, Clock(), fail_fast)
-        await stage.runner.run(cases or [case(name) for name in plays])
+        shrinker = Shrinker(plan("message").explorer, shrink) if shrink else None
+        stage.runner = Runner(target, stage.told.append, Clock(), fail_fast, shrinker)
+        with trio.move_on_after(interrupted):
+            await stage.runner.run(cases or [case(name) for name in plays])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(under_test, "Player", Player)
@@ -357,6 +367,113 @@ def test_fail_fast_stops_at_the_first_failure() -> None:
 
     stage = run({"a/1": [fails], "a/2": [slowly(1.0)]}, fail_fast=True)
     assert verdicts(stage) == {"a/1": "fail"}
+
+
+# ------------------------------------------------------------------------------------------------------ shrinking
+
+
+def pinging(name: str, count: int = 12) -> Case:
+    """A case that opens a connection and sends pings."""
+    return evolve(case(name), steps=(Open("ana", offer=("chat.v2",)), Settle(), *(Ping("ana") for _ in range(count))))
+
+
+def pings(least: int, *found: Finding, takes: float = 0.0) -> Play:
+    """A play that fails where there are as many pings."""
+
+    async def play(stage: Stage, one: Case) -> Outcome:
+        await trio.sleep(takes)
+        count = sum(isinstance(step, Ping) for step in one.steps)
+        return Outcome(findings=list(found) if count >= least else [])
+
+    return play
+
+
+def test_a_failure_is_told_as_small_as_it_gets() -> None:
+    """With its own id, the finding of the smaller exchange, and how long the script was."""
+    stage = run({"a/1": [pings(3, PLAIN)], "a/2": [good]}, pinging("a/1"), case("a/2"), shrink=10.0)
+    found = stage.runner.results["a/1"]
+
+    assert verdicts(stage) == {"a/1": "fail", "a/2": "pass"}
+    assert [type(step) for step in found.case.steps if not isinstance(step, Settle)] == [Open, Ping, Ping, Ping]
+    assert str(found.shrunk) == "13 steps of 1 client"
+    assert (found.rules, found.message) == (("CHAT-AUTH-5",), "a code that is wrong")
+    assert len(stage.told) == 2
+
+
+def test_the_shrunk_failure_of_a_kind_is_told_before_the_others() -> None:
+    """So that whoever listens can file the others under it; they stay as they were."""
+    plays = {f"a/{number}": [pings(3, PLAIN)] for number in range(4)}
+    stage = run(plays, *(pinging(name, 4 + number) for number, name in enumerate(plays)), shrink=10.0)
+
+    assert [result.shrunk is None for result in stage.told] == [False, True, True, True]
+
+
+def test_a_focus_is_blamed_for_the_smaller_exchange_as_for_the_larger() -> None:
+    """What was found in the whole run decides; candidates are judged by that, and add nothing to it."""
+    focused = evolve(PLAIN, focus=("CHAT-MSG-8",))
+    alone = run({"a/1": [pings(2, focused)]}, pinging("a/1"), shrink=10.0)
+    beside = run({"a/1": [pings(2, focused)], "b/plain": [bad(PLAIN)]}, pinging("a/1"), case("b/plain"), shrink=10.0)
+
+    assert alone.runner.results["a/1"].rules == ("CHAT-MSG-8", "CHAT-AUTH-5")
+    assert alone.runner.results["a/1"].shrunk is not None
+    assert beside.runner.results["a/1"].rules == ("CHAT-AUTH-5", "CHAT-MSG-8")
+
+
+def test_fail_fast_shrinks_the_one_failure() -> None:
+    """The rest of the run is left out, and only that."""
+    stage = run(
+        {"a/1": [pings(2, PLAIN)], "a/2": [slowly(1.0)]}, pinging("a/1"), case("a/2"), fail_fast=True, shrink=10.0
+    )
+
+    assert verdicts(stage) == {"a/1": "fail"}
+    assert extent(stage.runner.results["a/1"].case.steps).steps == 3
+
+
+def test_an_interruption_while_shrinking_loses_nothing() -> None:
+    """Every failure is told, those that were shrunk by then as small as they are."""
+    silent = pings(2, SILENT, takes=2.0)
+    stage = run(
+        {"a/plain": [pings(2, PLAIN)], "b/silent": [silent]},
+        pinging("a/plain"),
+        pinging("b/silent"),
+        shrink=100.0,
+        interrupted=7.0,
+    )
+
+    assert verdicts(stage) == {"a/plain": "fail", "b/silent": "fail"}
+    assert stage.runner.results["a/plain"].shrunk is not None
+    assert stage.runner.results["b/silent"].shrunk is None
+    assert len(stage.told) == 2
+
+
+def test_what_fails_while_this_process_is_late_proves_nothing() -> None:
+    """Every candidate is late here: the script stays as it was."""
+
+    async def late(stage: Stage, one: Case) -> Outcome:
+        if len(stage.played) > 2:
+            stage.late()
+        await trio.sleep(1.0)
+        return Outcome(findings=[SILENT])
+
+    stage = run({"a/1": [late]}, pinging("a/1"), shrink=10.0)
+
+    assert verdicts(stage) == {"a/1": "fail"}
+    assert stage.runner.results["a/1"].shrunk is None
+    assert len(stage.played) > 3
+
+
+def test_a_target_that_dies_while_shrinking_is_noticed() -> None:
+    """What was found before is told, as it was found."""
+
+    def dies(stage: Stage, one: Case) -> Outcome:
+        stage.endpoint.alive = False
+        return Outcome(unreachable="Connection refused")
+
+    stage = run({"a/1": [bad(PLAIN), dies]}, pinging("a/1"), shrink=10.0)
+
+    assert stage.runner.died == "Connection refused"
+    assert verdicts(stage) == {"a/1": "fail"}
+    assert stage.runner.results["a/1"].shrunk is None
 
 
 # ------------------------------------------------------------------------------------------------------- schedule

@@ -1,0 +1,95 @@
+"""The shrinker: which failures of a run are made smaller, within which budget, and that what comes of it is true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import trio
+from attrs import define, evolve, field
+
+from conformance.exploring import Explorer
+from conformance.scripts import Case, extent
+from conformance.shrinking.searching import Attempt, Search, kind
+from conformance.verdicts import Result
+
+__all__ = ["Shrinker", "shortest_first"]
+
+_BUSY = 16
+"""How many candidates of all searches together are played at once."""
+
+
+def shortest_first(result: Result) -> tuple[bool, int, float, str]:
+    """Sorts failures of one kind so that the one to show comes first."""
+    return result.shrunk is None, len(result.transcript), result.case.wait, result.case.id
+
+
+@define
+class Shrinker:
+    """Shrinks one failure of each kind, the shortest: `seconds` for all of them together, `plays` for each.
+
+    A failure that rests on silence, timing or limits is shrunk while nothing else runs; the others are shrunk side by
+    side before. Whatever is found is played once more alone, and only what then fails alike is told. Failures for which
+    `known` is true are left as they are.
+    """
+
+    explorer: Explorer
+    seconds: float = 10.0
+    plays: int = 400
+    known: Callable[[Result], bool] = field(default=lambda result: False)
+
+    async def shrink(self, failures: Iterable[Result], attempt: Attempt, keep: Callable[[Result], None]) -> None:
+        """Shrink what can be shrunk; `keep` hears of each confirmed result as soon as there is one."""
+        limiter = trio.CapacityLimiter(_BUSY)
+
+        async def limited(case: Case) -> Result:
+            async with limiter:
+                return await attempt(case)
+
+        ends = trio.current_time() + self.seconds
+        searches = [Search(result, self.explorer, limited, self.plays) for result in self._chosen(failures)]
+        timed = [search for search in searches if _timed(search.original)]
+        plain = [search for search in searches if not _timed(search.original)]
+        with trio.move_on_after(self.seconds * len(plain) / max(1, len(searches))):
+            async with trio.open_nursery() as nursery:
+                for search in plain:
+                    nursery.start_soon(search.run)
+        for search in plain:
+            await _confirm(search, keep)
+        for left, search in zip(range(len(timed), 0, -1), timed, strict=True):
+            with trio.move_on_after(max(0.0, ends - trio.current_time()) / left):
+                await search.run()
+            await _confirm(search, keep)
+
+    def _chosen(self, failures: Iterable[Result]) -> list[Result]:
+        """The shortest failure of each kind; first one of each rule, since only these are shown whole."""
+        failed = [r for r in failures if r.verdict in {"fail", "warn"} and r.findings and not self.known(r)]
+        kinds: dict[tuple[str, str, str], Result] = {}
+        for result in sorted(failed, key=shortest_first):
+            kinds.setdefault(kind(result), result)
+        shown = {found[:2]: found for found in reversed(kinds)}
+        return sorted(kinds.values(), key=lambda result: kind(result) not in shown.values())
+
+
+def _timed(result: Result) -> bool:
+    return result.case.timed or result.case.alone or any(finding.timed for finding in result.findings)
+
+
+async def _confirm(search: Search, keep: Callable[[Result], None]) -> None:
+    """Play what was found once more, alone; what does not fail alike again is not told."""
+    if not search.improved:
+        return
+    found = await search.attempt(search.best.case)
+    if search.alike(found):
+        original = search.original
+        keep(
+            evolve(
+                original,
+                case=search.best.case,
+                rules=found.rules,
+                message=found.message,
+                findings=found.findings,
+                transcript=found.transcript,
+                duration=found.duration,
+                shrunk=extent(original.case.steps),
+            )
+        )
