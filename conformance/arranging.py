@@ -18,15 +18,17 @@ from attrs import evolve, frozen
 from conformance.target import Addresses, Target, loopback
 from conformance.targetfile import read_target_file
 from conformance.tokenbook import TokenBook
+from conformance.tripwire import Tripwire
 from conformance.wire import Endpoint
 from spec.compiling import load
 from spec.exits import Exit, Stop
+from spec.keyring import key_arguments, keyring
 from spec.loading import DocumentError, UnknownProtocol
 from spec.machine.machine import Machine
 from spec.model import Document
 from spec.parameters import ParameterProblem, resolve
 from spec.secrets import read_secret
-from spec.tokens import KeyProblem, SigningKey, from_pem, hmac_key
+from spec.tokens import SigningKey, VerifyKey
 from spec.tokens.policy import Policy
 
 __all__ = ["LEVELS", "Arranged", "arrange", "bare_arguments", "document_of", "target_arguments"]
@@ -51,12 +53,11 @@ def target_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", metavar="NAME", help="the protocol, such as chat")
     parser.add_argument("--document", metavar="PATH", help="a document instead of a packaged protocol")
     parser.add_argument("--target", metavar="FILE", help="a target file (default: handfast.toml, where there is one)")
-    parser.add_argument("--secret", metavar="env:NAME", help="the HS256 key with which tokens are minted")
-    parser.add_argument("--signing-key", metavar="ALG=env:NAME", help="a private key (PEM) for RS256 or ES256")
-    parser.add_argument("--kid", metavar="NAME", help="the name of the key, where the target's keys have names")
-    parser.add_argument("--token", metavar="env:NAME", help="a valid token, where there is no key to mint with")
-    parser.add_argument("--issuer", metavar="TEXT", help="the issuer that the target demands")
-    parser.add_argument("--audience", metavar="TEXT", help="the audience that the target demands")
+    keys = parser.add_argument_group("keys", "What tokens are minted with: of a pair the private half.")
+    key_arguments(keys)
+    keys.add_argument("--token", metavar="env:NAME", help="a valid token, where there is no key to mint with")
+    keys.add_argument("--issuer", metavar="TEXT", help="the issuer that the target demands")
+    keys.add_argument("--audience", metavar="TEXT", help="the audience that the target demands")
     parser.add_argument("--quick", action="store_true", help="the target runs with the document's quick-test values")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter as deployed (repeatable)"
@@ -65,7 +66,7 @@ def target_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connections", metavar="N", type=int, help="how many connections may be open at once")
 
 
-_NAMES = ("protocol", "document", "target", "secret", "signing_key", "kid", "token", "issuer", "audience", "ca")
+_NAMES = ("protocol", "document", "target", "secret", "key", "kid", "token", "issuer", "audience", "ca")
 
 
 def bare_arguments(**given: Any) -> argparse.Namespace:
@@ -97,12 +98,14 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
         parameters = resolve(document.parameters, given, quick=arguments.quick)
     except ParameterProblem as problem:
         raise Stop(Exit.USAGE, str(problem)) from None
-    book = _book(arguments, file["tokens"], document, parameters)
+    tripwire = Tripwire()
+    book = _book(arguments, file["tokens"], document, parameters, tripwire)
     target = Target(
         endpoint=endpoint,
         document=document,
         parameters=parameters,
         book=book,
+        tripwire=tripwire,
         machine=Machine(document, parameters, book.judge),
         addresses=Addresses.for_host(endpoint.address or endpoint.host, tuple(file["addresses"].get("pool", ())), seed),
         tag=f"{random.SystemRandom().randrange(16**4):04x}",
@@ -188,11 +191,18 @@ def _by_address(endpoint: Endpoint) -> Endpoint:
 
 
 def _book(
-    arguments: argparse.Namespace, tokens: Mapping[str, Any], document: Document, parameters: Mapping[str, Any]
+    arguments: argparse.Namespace,
+    tokens: Mapping[str, Any],
+    document: Document,
+    parameters: Mapping[str, Any],
+    tripwire: Tripwire,
 ) -> TokenBook:
-    key = _key(arguments, tokens)
+    known = _keys(arguments, tokens)
+    keys = tuple(key for key in known if isinstance(key, SigningKey))
+    if known and not keys:
+        raise Stop(Exit.USAGE, "no key is a private one; tokens are minted with the private half of a pair")
     policy = Policy(
-        keys=(key.verifier(),) if key is not None else (),
+        keys=tuple(key.verifier() if isinstance(key, SigningKey) else key for key in known),
         required=tuple(document.claims["required"]),
         strings=tuple(document.claims.get("strings", ())),
         issuer=arguments.issuer or tokens.get("issuer"),
@@ -201,30 +211,25 @@ def _book(
     )
     return TokenBook(
         document,
-        key=key,
-        given=_given(arguments, tokens) if key is None else None,
+        keys=keys,
+        given=None if keys else _given(arguments, tokens),
         policy=policy,
         leeway=float(parameters.get("leeway", 0.0)),
         token_bytes=int(parameters.get("token_bytes", 4096)),
+        points_to=tripwire.address,
     )
 
 
-def _key(arguments: argparse.Namespace, tokens: Mapping[str, Any]) -> SigningKey | None:
-    secret = arguments.secret or (None if arguments.signing_key or arguments.token else tokens.get("secret"))
-    private = arguments.signing_key or (None if secret or arguments.token else tokens.get("signing_key"))
+def _keys(arguments: argparse.Namespace, tokens: Mapping[str, Any]) -> tuple[SigningKey | VerifyKey, ...]:
+    """The keys that the flags name, or the file where the flags say nothing of keys or tokens.
+
+    A public key among them is one that the target knows and with which nothing is minted.
+    """
+    flagged = bool(arguments.secret or arguments.key or arguments.token)
+    secret = arguments.secret if flagged else tokens.get("secret")
+    references = (arguments.key if flagged else tokens.get("key")) or ()
     kid = arguments.kid or tokens.get("kid")
-    try:
-        if secret is not None:
-            return hmac_key(read_secret(secret).reveal(), kid)
-        if private is not None:
-            alg, _, reference = private.partition("=")
-            key = from_pem(alg, read_secret(reference).reveal().encode(), kid)
-            if not isinstance(key, SigningKey):
-                raise Stop(Exit.USAGE, "the signing key is a public one; tokens are minted with the private key")
-            return key
-    except KeyProblem as problem:
-        raise Stop(Exit.USAGE, f"the signing key: {problem}") from None
-    return None
+    return keyring(secret, [references] if isinstance(references, str) else references, kid)
 
 
 def _given(arguments: argparse.Namespace, tokens: Mapping[str, Any]) -> str | None:

@@ -38,6 +38,7 @@ def header_event(arranged: Arranged, cases: int, guarantee: Mapping[str, Any]) -
         "fail_on": arranged.fail_on,
         "target": target.endpoint.url,
         "tier": target.book.tier,
+        "keys": [{"alg": key.alg, "kid": key.kid} for key in target.book.keys],
         "addresses": target.addresses is not None,
         "parameters": {name: format_value(value) for name, value in target.parameters.items()},
         "given": sorted(target.given),

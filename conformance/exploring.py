@@ -186,7 +186,7 @@ class _Stage:
         self._machine = target.machine
         self._world = World()
         self._now = self._epoch = target.epoch
-        self._symbols = Symbols(target, self._clock, 0, target.book.mint)
+        self._symbols = Symbols(target, self._clock, 0, target.book.rehearse)
         self._numbers: dict[str, int] = {}
         self._answer: Refusal | Upgrade | None = None
         self._outputs: list[Output] = []

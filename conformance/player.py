@@ -111,6 +111,7 @@ class Player:
         self._sent_at: dict[str, float] = {}
         self._measures = False
         self._noted: list[Entry] = []
+        self._subjects: set[str] = set()
 
     async def play(self, case: scripts.Case) -> Outcome:
         """Play a case to its end or to its first hard finding."""
@@ -129,7 +130,7 @@ class Player:
             with trio.CancelScope(shield=True):
                 for wire in self._wires.values():
                     await wire.aclose()
-        self._outcome.findings = self._tracker.findings
+        self._outcome.findings = [*self._tracker.findings, *self._fetched()]
         self._outcome.transcript = Transcript(self._written)
         if self._leaked():
             hide, told = self._symbols.hide_parts, self._outcome.findings
@@ -317,7 +318,15 @@ class Player:
             if wire.open:
                 await wire.send_close(1000)
 
+    def _fetched(self) -> list[Finding]:
+        """What the target broke that fetched keys from where a token of this case points."""
+        if not any(map(self._target.tripwire.was_touched, self._subjects)):
+            return []
+        text = "keys were fetched from where the token points"
+        return [Finding("fetched", self._target.book.fetching, text, "", self._clock())]
+
     def _minted(self, minted: Minted) -> None:
+        self._subjects.add(minted.subject)
         self._tracker.secret(minted.text, self._target.book.moments(minted))
 
     def _note(self, client: str, direction: str, text: str, at: float | None = None) -> None:

@@ -21,7 +21,7 @@ from conformance.clock import Clock
 from conformance.player import Outcome, Pause, Player
 from conformance.scripts import Case
 from conformance.shrinking import Shrinker, shortest_first
-from conformance.target import Target
+from conformance.target import Target, loopback
 from conformance.verdicts import Result
 from conformance.wire import Unreachable
 from spec.model import Rule
@@ -86,6 +86,8 @@ class Runner:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.lag.watch)
+                if loopback(self.target.endpoint.host):
+                    await nursery.start(self.target.tripwire.watch)
                 with self._stop:
                     await self._run(cases)
                 self._leave_doubts()
@@ -211,7 +213,7 @@ class Runner:
         if not outcome.findings:
             return "pass"
         levels = {rule.level for f in outcome.findings for rule in self._first_rule(f.blamed)}
-        return "warn" if case.level == "should" or (levels and levels <= {"should", "may"}) else "fail"
+        return "warn" if levels and levels <= {"should", "may"} else "fail"
 
     def _first_rule(self, rules: tuple[str, ...]) -> list[Rule]:
         return [self.target.document.rules[rule] for rule in rules[:1] if rule in self.target.document.rules]

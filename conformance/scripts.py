@@ -149,7 +149,8 @@ class Case:
     """One case: `rules` are those it is there for, first the one it is first about.
 
     `alone` asks for a run with nothing else under way, `wait` estimates its waiting in seconds, `quiet` listens for
-    what should not come at the end, and `level` `should` makes a failure a warning.
+    what should not come at the end, and `level` is that of what it is about (whether a failure only warns is decided by
+    the rule that was broken).
     """
 
     id: str

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import define, field
 
 from conformance.tokenbook import TokenBook
+from conformance.tripwire import Tripwire
 from conformance.wire import Endpoint
 from spec.machine.machine import Machine
 from spec.model import Document
@@ -71,6 +72,7 @@ class Target:
     book: TokenBook
     machine: Machine
     addresses: Addresses | None
+    tripwire: Tripwire
     tag: str
     epoch: float
     connections: int = 200

@@ -17,7 +17,7 @@ KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "parameters": {},
     "tokens": {
         "secret": str,
-        "signing_key": str,
+        "key": (str, list),
         "token": str,
         "command": list,
         "kid": str,

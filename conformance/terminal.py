@@ -44,7 +44,8 @@ def print_header(console: Console, events: list[dict[str, Any]]) -> None:
         f"[bold]{header['tool']}[/] · {header['protocol']} {header['version']} · "
         f"{escape(header['target'])} · level {header['level']} · seed {header['seed']}"
     )
-    console.print(f"  reached     {_TIERS[header['tier']]}")
+    keys = ", ".join(f"{key['alg']} {key['kid']}" if key["kid"] else key["alg"] for key in header.get("keys", ()))
+    console.print(f"  reached     {_TIERS[header['tier']]}" + (f" ({escape(keys)})" if keys else ""))
     told = ", ".join(f"{name}={header['parameters'][name]}" for name in header["given"])
     console.print(
         f"  parameters  {escape(told) + '; the others at their defaults' if told else 'all at their defaults'}"
@@ -58,6 +59,16 @@ def print_header(console: Console, events: list[dict[str, Any]]) -> None:
     for number, line in enumerate(in_words(header.get("guarantee"))):
         console.print(f"  {'' if number else 'guarantee':<11} {escape(line)}")
     console.print()
+
+
+def _key_flags(header: Event) -> str:
+    """The flags that give a replay the keys of its run, with placeholders for where they are."""
+    if header["tier"] != "mint":
+        return " --token env:NAME" if header["tier"] == "token" else ""
+    keys = header.get("keys", ())
+    if any(key["kid"] or key["alg"] != "HS256" for key in keys):
+        return " --key file:PATH"
+    return " --secret env:NAME"
 
 
 def print_result(console: Console, events: list[dict[str, Any]]) -> None:
@@ -101,8 +112,7 @@ def _print_rule(console: Console, header: Event, rule: str, group: list[Event], 
     elif first.get("attempts", 1) > 1:
         console.print(f"    [dim]played {first['attempts']} times, alone the last time[/]")
     if "failure_file" in first:
-        secret = {"mint": " --secret env:NAME", "token": " --token env:NAME"}.get(header["tier"], "")
-        console.print(f"    replay: handfast replay {escape(first['failure_file'])}{secret}")
+        console.print(f"    replay: handfast replay {escape(first['failure_file'])}{_key_flags(header)}")
     others = [case["id"] for case in group[1:]]
     if others:
         shown = ", ".join(others[:4]) + (f" and {len(others) - 4} more" if len(others) > 4 else "")

@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from spec.model import Document
 from spec.model import Recipe as Entry
-from spec.tokens import ForeignKeys, Recipe, SigningKey, foreign_keys, mint, why_not_applicable
+from spec.tokens import ForeignKeys, Recipe, SigningKey, foreign_keys, hmac_key, mint, why_not_applicable
 from spec.tokens.policy import Policy
 
 __all__ = ["Minted", "TokenBook", "Unavailable"]
@@ -31,6 +32,7 @@ class Minted:
     """A token and what it is: `step` is `valid` or the rung on which it ends."""
 
     text: str = field(repr=False)
+    subject: str
     step: str
     group: str
     claims: Mapping[str, Any]
@@ -49,40 +51,48 @@ class TokenBook:
         self,
         document: Document,
         *,
-        key: SigningKey | None = None,
+        keys: Sequence[SigningKey] = (),
         given: str | None = None,
         policy: Policy,
         leeway: float = 0.0,
         token_bytes: int = 4096,
         skew: float = 0.0,
+        points_to: Callable[[str], str | None] = lambda subject: None,
     ) -> None:
         self.document = document
-        self.key = key
+        self.keys = tuple(keys)
         self.given = given
         self.policy = policy
         self.leeway = leeway
         self.skew = skew
+        self._points_to = points_to
         self._token_bytes = token_bytes
         self._recipes = {entry.name: Recipe.from_entry(entry.data) for entry in document.recipes}
         self._groups = document.verdicts
         self._known: dict[str, Minted] = {}
         # Tokens that fail before their signature is looked at need a key, but not the deployment's.
-        self._stand_in = foreign_keys(key.alg if key else "HS256")
-        self._foreign: ForeignKeys = foreign_keys(key.alg) if key else self._stand_in
+        self._stand_in = hmac_key(os.urandom(32))
+        self._strangers: dict[str, ForeignKeys] = {}
+        self._rehearsed: dict[tuple[str, str, float], Minted] = {}
 
     @property
     def tier(self) -> str:
         """What of tokens can be had: `nothing`, `token` or `mint`."""
-        return "mint" if self.key else "token" if self.given else "nothing"
+        return "mint" if self.keys else "token" if self.given else "nothing"
+
+    def one_of_each(self) -> list[int]:
+        """The numbers of the first keys of their algorithms."""
+        algorithms = [key.alg for key in self.keys]
+        return [number for number, alg in enumerate(algorithms) if alg not in algorithms[:number]]
 
     def keyless(self, name: str) -> bool:
         """Whether a recipe needs no key of the deployment: it fails before or at the signature."""
         recipe = self._recipes[name]
         return recipe.step == "malformed" or (recipe.step == "signature" and recipe.sign == "other")
 
-    def applicable(self, entry: Entry) -> str | None:
-        """Why a recipe means nothing to this deployment, or None."""
-        return why_not_applicable(self._recipes[entry.name], self.key.alg if self.key else "HS256", self.policy)
+    def applicable(self, entry: Entry, number: int = 0) -> str | None:
+        """Why a recipe means nothing to this deployment when signed with its key of a number, or None."""
+        return why_not_applicable(self._recipes[entry.name], self._key(number), self.policy)
 
     def only_message(self, entry: Entry) -> bool:
         """Whether a recipe's token cannot stand in a header or a query."""
@@ -91,33 +101,59 @@ class TokenBook:
     def get(self, wanted: Mapping[str, Any], subject: str, now: float) -> Minted:
         """The token that a symbol asks for, with a life of at least `left` seconds from now.
 
+        `key` is the number of the key that signs it, 0 where none is asked for.
+
         Raises Unavailable where this deployment's tokens cannot be had.
         """
         name = wanted["recipe"]
-        if self.key is None and not self.keyless(name):
+        if not self.keys and not self.keyless(name):
             if self.given is None:
-                raise Unavailable("no token can be had: give --secret, or [tokens] in the target file")
+                raise Unavailable("no token can be had: give --secret or --key, or [tokens] in the target file")
             if name != "valid" or "left" in wanted:
                 raise Unavailable("the token that was given cannot be changed; a minting key is needed")
-            return self._note(self.given, "valid", _claims(self.given))
-        return self.mint(wanted, subject, now)
+            return self._note(self.given, subject, "valid", _claims(self.given))
+        return self._mint(wanted, subject, now)
 
-    def mint(self, wanted: Mapping[str, Any], subject: str, now: float) -> Minted:
-        """Mint a token, with a key of our own where the deployment's is not known: enough for a rehearsal."""
-        name = wanted["recipe"]
-        recipe = self._recipes[name]
+    def rehearse(self, wanted: Mapping[str, Any], subject: str, now: float) -> Minted:
+        """The token that a rehearsal asks for, with a key of our own where the deployment's is not known.
+
+        Rehearsals begin at one moment and ask for the same tokens again and again; asymmetric signatures take time.
+        """
+        asked = (json.dumps(wanted, sort_keys=True), subject, now)
+        if asked not in self._rehearsed:
+            self._rehearsed[asked] = self._mint(wanted, subject, now)
+        return self._rehearsed[asked]
+
+    def _key(self, number: int) -> SigningKey:
+        return self.keys[number] if self.keys else self._stand_in
+
+    def _others(self, key: SigningKey, subject: str) -> ForeignKeys:
+        if key.alg not in self._strangers:
+            self._strangers[key.alg] = foreign_keys(key.alg, accepted=self.policy.algorithms())
+        found = self._strangers[key.alg]
+        address = self._points_to(subject)
+        return found if address is None else evolve(found, url=address)
+
+    @property
+    def fetching(self) -> tuple[str, ...]:
+        """The rules that a target breaks which fetches keys from where a token points."""
+        return tuple(dict.fromkeys(r for recipe in self._recipes.values() if recipe.points for r in recipe.rules))
+
+    def _mint(self, wanted: Mapping[str, Any], subject: str, now: float) -> Minted:
+        recipe = self._recipes[wanted["recipe"]]
         claims = self._base(subject, wanted, now + self.skew)
-        key = self.key or self._stand_in.other
+        key = self._key(int(wanted.get("key", 0)))
         text = mint(
             recipe,
             key,
             claims,
             now + self.skew,
-            others=self._foreign,
+            others=self._others(key, subject),
+            policy=self.policy,
             token_bytes=self._token_bytes,
             subject=self.document.claims.get("subject", "sub"),
         )
-        return self._note(text, recipe.step, {**claims, **_claims(text)} if recipe.step == "valid" else claims)
+        return self._note(text, subject, recipe.step, {**claims, **_claims(text)} if recipe.step == "valid" else claims)
 
     def _base(self, subject: str, wanted: Mapping[str, Any], now: float) -> dict[str, Any]:
         left = float(wanted.get("left", 3600.0))
@@ -136,9 +172,9 @@ class TokenBook:
             claims["aud"] = self.policy.audience
         return claims
 
-    def _note(self, text: str, step: str, claims: Mapping[str, Any]) -> Minted:
+    def _note(self, text: str, subject: str, step: str, claims: Mapping[str, Any]) -> Minted:
         group = "valid" if step == "valid" else self._groups.get(step, "invalid")
-        self._known[text] = minted = Minted(text, step, group, claims)
+        self._known[text] = minted = Minted(text, subject, step, group, claims)
         return minted
 
     def judge(self, text: str | None, now: float) -> _Verdict:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spec.cli import Command
 from spec.exits import Exit, Stop
+from spec.keyring import key_arguments, keyring
 
 if TYPE_CHECKING:
     import ssl
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from reference_server.server import Server
     from spec.model import Document
-    from spec.tokens import Policy, VerifyKey
+    from spec.tokens import Policy
 
 __all__ = ["SERVE"]
 
@@ -27,16 +28,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--document", metavar="PATH", help="a document to serve instead of a packaged protocol")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8080, help="0 takes a free one (default: %(default)s)")
-    keys = parser.add_argument_group("keys", "What tokens are verified with; at least one.")
-    keys.add_argument("--secret", metavar="env:NAME", help="the shared secret for HS256: env:NAME or file:PATH")
-    keys.add_argument(
-        "--public-key",
-        metavar="ALG=PATH",
-        action="append",
-        default=[],
-        help="a PEM file for RS256 or ES256 (repeatable)",
-    )
-    keys.add_argument("--jwks", metavar="PATH", help="a file with a JSON Web Key Set")
+    keys = parser.add_argument_group("keys", "What tokens are verified with, at least one; of a pair either half.")
+    key_arguments(keys)
     keys.add_argument("--issuer", help="the only `iss` accepted")
     keys.add_argument("--audience", help="what `aud` must be or contain")
     parser.add_argument(
@@ -181,63 +174,17 @@ def _parameters(document: Document, given: list[str]) -> dict[str, Any]:
 
 def _policy(document: Document, parameters: dict[str, Any], arguments: argparse.Namespace) -> Policy:
     from reference_server.policies import policy_for
-    from spec.tokens import KeyProblem
+    from spec.tokens import SigningKey
 
-    try:
-        keys = _keys(arguments)
-    except KeyProblem as problem:
-        raise Stop(Exit.USAGE, str(problem)) from None
+    keys = keyring(arguments.secret, arguments.key or (), arguments.kid)
     if not keys:
         raise Stop(
             Exit.USAGE,
             "no key: the server could verify no token",
-            "write `--secret env:NAME` (HS256), `--public-key RS256=PATH`, `--public-key ES256=PATH` or `--jwks PATH`",
+            "write `--secret env:NAME` (HS256) or `--key file:PATH` (a PEM file, a JWK or a JWKS)",
         )
-    return policy_for(document, parameters, keys, issuer=arguments.issuer, audience=arguments.audience)
-
-
-def _keys(arguments: argparse.Namespace) -> list[VerifyKey]:
-    from spec.secrets import read_secret
-    from spec.tokens import hmac_key
-
-    keys = []
-    if arguments.secret is not None:
-        keys.append(hmac_key(read_secret(arguments.secret).reveal()).verifier())
-    keys += [_public_key(entry) for entry in arguments.public_key]
-    if arguments.jwks is not None:
-        keys += _key_set(arguments.jwks)
-    return keys
-
-
-def _public_key(entry: str) -> VerifyKey:
-    from spec.tokens import SigningKey, from_pem
-
-    algorithm, equals, path = entry.partition("=")
-    if not equals:
-        raise Stop(Exit.USAGE, "a public key needs its algorithm", "write `--public-key RS256=PATH` or `ES256=PATH`")
-    key = from_pem(algorithm, _file(path))
-    return key.verifier() if isinstance(key, SigningKey) else key
-
-
-def _key_set(path: str) -> list[VerifyKey]:
-    import json
-
-    from spec.tokens import SigningKey, from_jwks
-
-    try:
-        keys = from_jwks(json.loads(_file(path)))
-    except (ValueError, AttributeError) as problem:
-        raise Stop(Exit.USAGE, f"`{path}` holds no usable key set: {type(problem).__name__}") from None
-    return [key.verifier() if isinstance(key, SigningKey) else key for key in keys]
-
-
-def _file(path: str) -> bytes:
-    from pathlib import Path
-
-    try:
-        return Path(path).read_bytes()
-    except OSError as problem:
-        raise Stop(Exit.USAGE, f"`{path}` cannot be read: {problem.strerror or type(problem).__name__}") from None
+    public = [key.verifier() if isinstance(key, SigningKey) else key for key in keys]
+    return policy_for(document, parameters, public, issuer=arguments.issuer, audience=arguments.audience)
 
 
 def _tls(certificate: str | None, key: str | None) -> ssl.SSLContext | None:

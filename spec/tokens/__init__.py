@@ -6,7 +6,7 @@ Everything here is pure. Times are wall-clock seconds since the epoch and always
 from spec.tokens.foreign import ForeignKeys, foreign_keys
 from spec.tokens.keys import KeyProblem, SigningKey, VerifyKey, hmac_key
 from spec.tokens.ladder import expires_at, judge, next_change
-from spec.tokens.loading import from_jwk, from_jwks, from_pem
+from spec.tokens.loading import from_jwk, from_jwks, from_pem, read_keys
 from spec.tokens.minting import mint
 from spec.tokens.needs import why_not_applicable
 from spec.tokens.policy import LADDER, Policy, Verdict
@@ -31,6 +31,7 @@ __all__ = [
     "judge",
     "mint",
     "next_change",
+    "read_keys",
     "read_recipes",
     "why_not_applicable",
 ]

@@ -14,14 +14,14 @@ SYMMETRIC = frozenset({"HS256"})
 ASYMMETRIC = frozenset({"RS256", "ES256"})
 ALGORITHMS = SYMMETRIC | ASYMMETRIC
 
-_DIGESTS = {"HS256": hashlib.sha256, "HS512": hashlib.sha512}
+_DIGESTS = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
 
 
 def sign(alg: str, material: bytes, data: bytes) -> bytes:
     """Sign octets.
 
     Args:
-        alg: An `alg` of RFC 7518 section 3.1: the algorithms of keys, or HS512, RS512 and ES512 by such a key.
+        alg: An `alg` of RFC 7518 section 3.1: the algorithms of keys, or another of their kind.
         material: A secret, or a private key as PEM.
         data: The JWS signing input.
 
@@ -45,6 +45,14 @@ def verify(alg: str, material: bytes, data: bytes, signature: bytes) -> bool:
     if alg in _DIGESTS:
         return hmac.compare_digest(hmac.digest(material, data, _DIGESTS[alg]), signature)
     return bool(_algorithm(alg).verify(data, _public(material), signature))
+
+
+def asn1(signature: bytes) -> bytes:
+    """Write an ECDSA signature, R and S side by side, as ASN.1 does (RFC 3279 section 2.2.3)."""
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+    half = len(signature) // 2
+    return encode_dss_signature(int.from_bytes(signature[:half]), int.from_bytes(signature[half:]))
 
 
 # PyJWT and cryptography take 100 ms to import, which `handfast --help` and HS256 need not pay.

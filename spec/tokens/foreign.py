@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ class ForeignKeys:
 
     Attributes:
         other: A key of the deployment's algorithm.
-        alien: A key of another algorithm.
+        alien: A key of an algorithm that the deployment does not accept, where there is one.
         url: Where `jku` and `x5u` point.
     """
 
@@ -31,10 +32,16 @@ class ForeignKeys:
     url: str = NOWHERE
 
 
-def foreign_keys(alg: str, url: str = NOWHERE) -> ForeignKeys:
-    """Make fresh keys beside a deployment's algorithm; for RS256 this takes a tenth of a second."""
-    alien = "ES256" if alg != "ES256" else "HS256"
-    return ForeignKeys(_fresh(alg), _fresh(alien), url)
+def foreign_keys(alg: str, *, accepted: Collection[str] = ()) -> ForeignKeys:
+    """Make fresh keys beside a deployment's; for RS256 this takes a tenth of a second.
+
+    Args:
+        alg: The algorithm of the deployment's key.
+        accepted: Other algorithms that it accepts.
+    """
+    strange = [one for one in ("ES256", "HS256", "RS256") if one != alg]
+    alien = next((one for one in strange if one not in accepted), strange[0])
+    return ForeignKeys(_fresh(alg), _fresh(alien))
 
 
 def jwk(key: SigningKey) -> dict[str, object]:

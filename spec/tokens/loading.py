@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from spec.tokens import base64url
-from spec.tokens.algorithms import ASYMMETRIC
+from spec.tokens import base64url, strict_json
 from spec.tokens.keys import KeyProblem, SigningKey, VerifyKey, hmac_key
 
 if TYPE_CHECKING:
@@ -20,28 +19,40 @@ _ALGORITHM_OF_TYPE = {"oct": "HS256", "RSA": "RS256", "EC": "ES256"}
 _RSA_BITS = 2048
 
 
-def from_pem(alg: str, pem: bytes, kid: str | None = None) -> Key:
+def read_keys(data: bytes) -> tuple[Key, ...]:
+    """Read a PEM file, a JWK or a JWKS, whichever it is.
+
+    Raises:
+        KeyProblem: It is none of these, or holds no key that can be used.
+    """
+    if b"-----BEGIN " in data:
+        return (from_pem(data),)
+    try:
+        members = strict_json.read_object(data)
+    except ValueError:
+        raise KeyProblem("it is no PEM file, JWK or JWKS") from None
+    return from_jwks(members) if "keys" in members else (from_jwk(members),)
+
+
+def from_pem(pem: bytes, kid: str | None = None) -> Key:
     """Read a private key (PKCS 8, PKCS 1 or SEC 1) or a public one (SubjectPublicKeyInfo).
 
     Args:
-        alg: RS256 or ES256.
-        pem: One PEM block.
+        pem: One PEM block; an RSA key is for RS256, one on the curve P-256 for ES256.
         kid: The name to give the key.
 
     Returns:
         A `SigningKey` for a private key, a `VerifyKey` for a public one.
 
     Raises:
-        KeyProblem: The file is no such key, is encrypted, or does not fit the algorithm.
+        KeyProblem: The file is no such key, or is encrypted.
     """
-    if alg not in ASYMMETRIC:
-        raise KeyProblem("a PEM key is for RS256 or ES256")
     private = b"PRIVATE KEY-----" in pem
     try:
         key = _load_private(pem) if private else _load_public(pem)
     except Exception:  # cryptography raises many kinds, and their texts may quote what they read.
         raise KeyProblem("the PEM file cannot be read as a key without a password") from None
-    return _checked(alg, key, kid, private=private)
+    return _checked("RS256" if _is_rsa(key) else "ES256", key, kid, private=private)
 
 
 def from_jwk(jwk: Mapping[str, object]) -> Key:
@@ -124,6 +135,12 @@ def _checked(alg: str, key: Any, kid: str | None, *, private: bool) -> Key:
 
 
 _NEEDED = {"RS256": f"an RSA key of {_RSA_BITS} bits or more", "ES256": "a key on the curve P-256"}
+
+
+def _is_rsa(key: object) -> bool:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey)
 
 
 def _fits(alg: str, public: object) -> bool:

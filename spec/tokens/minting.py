@@ -10,6 +10,7 @@ from spec.tokens import base64url
 from spec.tokens.foreign import ForeignKeys
 from spec.tokens.keys import SigningKey
 from spec.tokens.mangles import ENCODINGS, MANGLES, Minted
+from spec.tokens.policy import Policy
 from spec.tokens.problems import RecipeProblem
 from spec.tokens.recipes import Recipe
 from spec.tokens.shapes import SHAPES
@@ -26,6 +27,7 @@ def mint(
     now: float,
     *,
     others: ForeignKeys,
+    policy: Policy | None = None,
     token_bytes: int = 4096,
     subject: str = "sub",
 ) -> str:
@@ -37,6 +39,7 @@ def mint(
         claims: The claims of a valid token, with `iss` and `aud` where the deployment looks at them.
         now: Wall-clock seconds since the epoch.
         others: A stranger's keys.
+        policy: What the deployment accepts, for recipes that refer to its other keys.
         token_bytes: The most characters that a token may have.
         subject: The claim that names the subject.
 
@@ -49,7 +52,8 @@ def mint(
     if recipe.text is not None:
         return recipe.text
     signer = SIGNERS[recipe.sign](key, others)
-    header = _header(recipe, key, signer, Surroundings(_base_header(key, key.alg), now, others))
+    names = {} if policy is None else _other_names(policy, key)
+    header = _header(recipe, key, signer, Surroundings(_base_header(key, key.alg), now, others, names))
     body = _claims(recipe, subject, Surroundings(claims, now, others))
     draft = _Draft(recipe, signer, header, body)
     if recipe.size is not None:
@@ -85,6 +89,11 @@ def _base_header(key: SigningKey, alg: str) -> dict[str, object]:
     # RFC 7519 section 5.1 recommends the capital letters.
     base: dict[str, object] = {"alg": alg, "typ": "JWT"}
     return base if key.kid is None else base | {"kid": key.kid}
+
+
+def _other_names(policy: Policy, key: SigningKey) -> dict[str, str]:
+    found = {"sibling": policy.other_name(key, alike=True), "cousin": policy.other_name(key, alike=False)}
+    return {relation: name for relation, name in found.items() if name is not None}
 
 
 def _header(recipe: Recipe, key: SigningKey, signer: Signer, around: Surroundings) -> _Part:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from spec.tokens.keys import VerifyKey
+from spec.tokens.keys import SigningKey, VerifyKey
 
 # ALL-TOKEN-1: the order of the checks. That a subject is unknown is decided behind it, by the protocol.
 LADDER = (
@@ -54,6 +54,11 @@ class Policy:
     def names(self) -> frozenset[str]:
         """Give the names of the keys; empty where keys have none."""
         return frozenset(key.kid for key in self.keys if key.kid is not None)
+
+    def other_name(self, key: SigningKey, *, alike: bool) -> str | None:
+        """Give the name of another key than this named one, of the same algorithm or of another, if there is one."""
+        others = (one.kid for one in self.keys if (one.alg == key.alg) is alike and one.kid != key.kid)
+        return None if key.kid is None else next((kid for kid in others if kid is not None), None)
 
 
 @frozen

@@ -91,6 +91,11 @@ class Recipe:
     mangle: str = field(default="none", validator=in_(tuple(MANGLES)))
     size: str | None = field(default=None, validator=optional(in_(("limit", "over"))))
 
+    @property
+    def points(self) -> bool:
+        """Whether the token names a place where keys could be fetched."""
+        return any(value == {"embed": "url"} for value in self.header.values())
+
     @classmethod
     def from_entry(cls, entry: Mapping[str, object]) -> Recipe:
         """Build a recipe from its entry in a document.

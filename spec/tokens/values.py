@@ -6,6 +6,7 @@
 | `{now: S, as: text}`, `{now: S, as: exponent}` | the same as a string, or in scientific notation |
 | `{base: NAME, prefix: P, suffix: P, as: lower}` | the member of that name that a valid token has, edited as a string |
 | `{json: TEXT}` | the text itself in place of a JSON value |
+| `{name_of: sibling}`, `{name_of: cousin}` | the name of another key of the deployment, of its algorithm or another |
 | `{embed: jwk}`, `{embed: x5c}`, `{embed: url}` | the stranger's key, its certificate, the address of its keys |
 
 Operations other than `json` may stand inside lists and objects.
@@ -15,7 +16,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from spec.tokens.algorithms import SYMMETRIC
 from spec.tokens.foreign import ForeignKeys, certificate, jwk
@@ -30,11 +31,13 @@ class Surroundings:
         base: The members of a valid token's header or claims.
         now: Wall-clock seconds.
         others: The stranger's keys.
+        names: The names of other keys of the deployment, by relation.
     """
 
     base: Mapping[str, object]
     now: float
     others: ForeignKeys
+    names: Mapping[str, str] = field(factory=dict)
 
 
 def write(value: object, around: Surroundings) -> str:
@@ -106,10 +109,18 @@ def _embed(value: Mapping[str, object], around: Surroundings) -> object:
     raise RecipeProblem(f"`embed` does not know {what!r}")
 
 
+def _name_of(value: Mapping[str, object], around: Surroundings) -> object:
+    relation = value["name_of"]
+    if relation not in around.names:
+        raise RecipeProblem(f"the deployment has no key that is a {relation!r}")
+    return around.names[str(relation)]
+
+
 _Operation = Callable[[Mapping[str, object], Surroundings], object]
 
 _OPERATIONS: Mapping[str, tuple[frozenset[str], _Operation]] = {
     "now": (frozenset({"now", "as"}), _now),
     "base": (frozenset({"base", "prefix", "suffix", "as"}), _base),
+    "name_of": (frozenset({"name_of"}), _name_of),
     "embed": (frozenset({"embed"}), _embed),
 }

@@ -245,7 +245,7 @@ class Diagnosis:
         elif closing.reason is not None and reason != closing.reason:
             rules = tuple(dict.fromkeys((*self._document.close_rules, *closing.rules)))
             text = f"closed with reason {short(reason)}, expected {short(closing.reason)}"
-            h.findings.append(Finding("reason", rules, text, client, at))
+            h.findings.append(Finding("reason", rules, text, client, at, focus=debt.focus))
         else:
             h.covered.update(debt.rules)
             h.transitions.add(closing.pointer)

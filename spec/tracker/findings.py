@@ -14,7 +14,8 @@ class Finding:
     """One breach of the rules.
 
     `check` says what was compared: `refused` and `accepted` (was the door open at all), `status`, `code`, `message`,
-    `close`, `reason`, `early`, `late`, `missing`, `stray`, `order`, `double`, `isolation`, `leak`, `header`, `body`.
+    `close`, `reason`, `early`, `late`, `missing`, `stray`, `order`, `double`, `isolation`, `leak`, `header`, `body`,
+    and, seen beside the exchange, `fetched`.
     `rules` are those by which the output was due (or forbidden), `focus` those that the step that caused it was there
     for. `timed` says that the finding rests on silence or on timing. `shadow` names the (check, rule) of the plainer
     finding that this one follows from, if that is found elsewhere.

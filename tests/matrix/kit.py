@@ -13,6 +13,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from tests.matrix.deployments import Deployment
+
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-of-the-matrix-that-is-long-enough"
 ISSUER, AUDIENCE, ORIGIN = "https://issuer.example", "urn:chat", "https://app.example"
@@ -24,6 +26,7 @@ SERVERS: Mapping[str, tuple[str, ...]] = {
     "chat_websockets": (sys.executable, "-m", "tests.foreign.chat_websockets.server"),
     "chat_ws": ("node", str(ROOT / "tests/foreign/chat_ws/server.mjs")),
 }
+_SECRET = ("--secret", "env:MATRIX_SECRET")
 REFERENCE = "reference"
 """The reference server, met as any other; it has no faults of its own."""
 
@@ -35,19 +38,19 @@ UNSEEN = {
 }
 
 
-# A fault that only another algorithm shows; the others are shown with HS256.
-ALGORITHMS = {"public-key-as-secret": "RS256"}
-
-
 @frozen
 class Fault:
-    """One switchable fault: the rules that it breaks, the first of which a report should name."""
+    """One switchable fault: the rules that it breaks, the first of which a report should name.
+
+    `keys` is the kind of deployment that shows it.
+    """
 
     server: str
     name: str
     rules: tuple[str, ...]
     rollout: str
     text: str
+    keys: str = "HS256"
 
     def __str__(self) -> str:
         return f"{self.server}:{self.name}"
@@ -82,18 +85,19 @@ def faults(server: str) -> list[Fault]:
     """The faults of a foreign server that the wire can show."""
     entries = json.loads((ROOT / "tests/foreign" / server / "faults.json").read_text())
     return [
-        Fault(server, entry["name"], tuple(entry["rules"]), entry["rollout"], entry["text"])
+        Fault(server, entry["name"], tuple(entry["rules"]), entry["rollout"], entry["text"], entry.get("keys", "HS256"))
         for entry in entries
         if entry["name"] not in UNSEEN
     ]
 
 
 @contextmanager
-def serving(server: str, rollout: str, fault: str | None = None, keys: tuple[str, ...] = ()) -> Iterator[str]:
+def serving(server: str, rollout: str, fault: str | None = None, keys: Deployment | None = None) -> Iterator[str]:
     """A foreign server as a process; gives its URL."""
     settings = {**PARAMETERS, "rollout": rollout}
     command = [*SERVERS.get(server, (sys.executable, "-m", "spec", "serve", "chat"))]
-    command += ["--port", "0", *(keys or ("--secret", "env:MATRIX_SECRET"))]
+    given = (keys.reference if server == REFERENCE else keys.foreign) if keys else _SECRET
+    command += ["--port", "0", *given]
     if server == REFERENCE:
         command += ["--issuer", ISSUER, "--audience", AUDIENCE]
     else:
@@ -113,12 +117,12 @@ def serving(server: str, rollout: str, fault: str | None = None, keys: tuple[str
             process.kill()
 
 
-def check(url: str, rollout: str, folder: Path, *more: str, keys: tuple[str, ...] = ()) -> Checked:
+def check(url: str, rollout: str, folder: Path, *more: str, keys: Deployment | None = None) -> Checked:
     """`handfast check` as a process of its own."""
     report = folder / "report.json"
     settings = {**PARAMETERS, "rollout": rollout}
     command = [sys.executable, "-m", "spec", "check", url, "--protocol", "chat"]
-    command += [*(keys or ("--secret", "env:MATRIX_SECRET")), "--issuer", ISSUER, "--audience", AUDIENCE]
+    command += [*(keys.suite if keys else _SECRET), "--issuer", ISSUER, "--audience", AUDIENCE]
     command += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     command += ["--report", f"json:{report}", "--failures", str(folder / "failures"), *more]
     environment = {**os.environ, "MATRIX_SECRET": SECRET}

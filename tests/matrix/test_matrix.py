@@ -7,13 +7,13 @@ Without more, one run of each conformant server and stage, and one fault of each
 from __future__ import annotations
 
 import os
+from itertools import product
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tests.matrix.kit import ALGORITHMS, REFERENCE, SERVERS, Fault, check, faults, serving
+from tests.matrix.deployments import DEPLOYMENTS, deployment
+from tests.matrix.kit import REFERENCE, SERVERS, Fault, check, faults, serving
 
 _ALL = os.environ.get("HANDFAST_MATRIX") == "all"
 _RUNS = 20 if _ALL else 1
@@ -30,6 +30,8 @@ _SAMPLE = {
         "ghost-members",
         "timers-keep-old-token",
         "token-echoed",
+        "kid-ignored",
+        "keys-fetched",
     },
     "chat_ws": {
         "sender-gets-no-copy",
@@ -51,22 +53,6 @@ def _needs(server: str) -> list[pytest.MarkDecorator]:
     return [pytest.mark.node] if server == "chat_ws" else []
 
 
-def _keys(algorithm: str, folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A fresh key pair; gives the flags of a server and those of the suite."""
-    private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-    if algorithm == "RS256":
-        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    else:
-        private = ec.generate_private_key(ec.SECP256R1())
-    pem = serialization.Encoding.PEM
-    secret = private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "private.pem").write_bytes(secret)
-    public = private.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-    (folder / "public.pem").write_bytes(public)
-    served = ("--public-key", f"{algorithm}={folder / 'public.pem'}")
-    return served, ("--signing-key", f"{algorithm}=file:{folder / 'private.pem'}")
-
-
 _EVERY = [pytest.param(server, marks=_needs(server)) for server in (*SERVERS, REFERENCE)]
 
 
@@ -85,25 +71,54 @@ def test_a_conformant_server_passes(server: str, rollout: str, run: int, tmp_pat
     assert checked.code == 0
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
-@pytest.mark.parametrize("server", _EVERY)
-def test_a_conformant_server_passes_with_asymmetric_keys(server: str, algorithm: str, tmp_path: Path) -> None:
-    """The same holds where tokens are signed with RS256 or ES256."""
-    served, signed = _keys(algorithm, tmp_path)
-    with serving(server, "message", keys=served) as url:
-        checked = check(url, "message", tmp_path, "--skip", "timers", keys=signed)
+# Without more, each server with one kind of keys and each kind with one server.
+_SOME_KEYS = {(REFERENCE, "RS256", "message"), ("chat_ws", "ES256", "message"), ("chat_websockets", "JWKS", "message")}
+
+
+@pytest.mark.parametrize(
+    ("server", "kind", "rollout"),
+    [
+        pytest.param(*chosen, marks=_needs(chosen[0]))
+        for chosen in product((*SERVERS, REFERENCE), DEPLOYMENTS[1:], _STAGES)
+        if _ALL or chosen in _SOME_KEYS
+    ],
+)
+def test_a_conformant_server_passes_whatever_its_keys(server: str, kind: str, rollout: str, tmp_path: Path) -> None:
+    """The same holds where tokens are signed with RS256 or ES256, or by several keys of a set."""
+    keys = deployment(kind, tmp_path)
+    with serving(server, rollout, keys=keys) as url:
+        checked = check(url, rollout, tmp_path, "--skip", "timers", keys=keys)
 
     assert checked.broken == {}, checked.output
+    assert checked.unclear == [], checked.output
     assert checked.report["verdict"] == "conformant"
 
 
 @pytest.mark.parametrize("fault", [pytest.param(f, marks=_needs(f.server), id=str(f)) for f in _chosen()])
 def test_a_fault_is_caught_by_its_rule(fault: Fault, tmp_path: Path) -> None:
     """A server with one fault fails, and a failing case names the rule that the fault breaks."""
-    served, signed = _keys(ALGORITHMS[fault.name], tmp_path) if fault.name in ALGORITHMS else ((), ())
-    with serving(fault.server, fault.rollout, fault.name, served) as url:
-        checked = check(url, fault.rollout, tmp_path, "--fail-on", "should", keys=signed)
+    keys = deployment(fault.keys, tmp_path)
+    with serving(fault.server, fault.rollout, fault.name, keys) as url:
+        checked = check(url, fault.rollout, tmp_path, "--fail-on", "should", keys=keys)
 
     named = {rule for rules in checked.broken.values() for rule in rules}
     assert checked.code == 1, checked.output
     assert named & set(fault.rules), f"{fault.text}\n{checked.output}"
+    if fault.rules[0].startswith("ALL-TOKEN-"):
+        assert {rules[0] for rules in checked.broken.values()} & set(fault.rules), checked.output
+
+
+def test_what_should_be_refused_only_warns(tmp_path: Path) -> None:
+    """A server that takes everything that only should make a token malformed is conformant, unless asked for more."""
+    with serving("chat_websockets", "message", "should-be-malformed-accepted") as url:
+        tolerant = check(url, "message", tmp_path, "--run", "tokens")
+        strict = check(url, "message", tmp_path, "--run", "tokens", "--fail-on", "should")
+
+    found = {case["id"]: case for case in tolerant.report["cases"]}
+    should = {name for name, case in found.items() if case["level"] == "should"}
+    assert (tolerant.code, tolerant.report["verdict"]) == (0, "conformant")
+    assert (strict.code, strict.report["verdict"]) == (1, "nonconformant")
+    assert set(tolerant.broken) == should, tolerant.output
+    assert len(should) > 15
+    assert {found[name]["verdict"] for name in should} == {"warn"}
+    assert {rules[0] for rules in tolerant.broken.values()} == {"ALL-TOKEN-3"}

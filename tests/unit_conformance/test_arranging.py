@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from conformance.target import Addresses, loopback
 from spec.compiling import load
 from spec.exits import Exit, Stop
 from spec.parameters import Rate, Tolerance
+from spec.tokens import foreign_keys
+from spec.tokens.foreign import jwk
 from tests.unit_conformance.kit import SECRET, URL
 
 FILE = """
@@ -51,6 +54,9 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLAG_SECRET", SECRET)
     monkeypatch.setenv("FILE_SECRET", "another-secret-of-the-tests-long-enough")
     monkeypatch.setenv("SUITE_TOKEN", "head.e30.tail")
+    key = foreign_keys("ES256").other
+    monkeypatch.setenv("PRIVATE_KEY", key.material.decode())
+    monkeypatch.setenv("PUBLIC_KEY", json.dumps(jwk(key) | {"kid": "public"}))
 
 
 def given(**flags: Any) -> Arranged:
@@ -129,8 +135,7 @@ def test_flags_go_before_the_file(tmp_path: Path) -> None:
     )
     assert target.parameters["auth_deadline"] == 0.8
     assert target.parameters["message_bytes"] == 32768
-    assert target.book.key is not None
-    assert target.book.key.material == SECRET.encode()
+    assert [key.material for key in target.book.keys] == [SECRET.encode()]
     assert (target.book.policy.issuer, target.book.policy.audience) == ("flag-issuer", "file-audience")
     assert target.connections == 7
 
@@ -141,6 +146,19 @@ def test_a_token_that_is_given_replaces_the_key_of_the_file(tmp_path: Path) -> N
     book = given(token="env:SUITE_TOKEN").target.book
 
     assert (book.tier, book.given) == ("token", "head.e30.tail")
+
+
+def test_keys_of_the_file(tmp_path: Path) -> None:
+    """One reference or a list of them; a flag that names any key, or a token, replaces them all."""
+    for written in ('"env:PRIVATE_KEY"', '["env:PRIVATE_KEY", "env:PUBLIC_KEY"]'):
+        (tmp_path / "handfast.toml").write_text(f"[tokens]\nkey = {written}\n")
+        book = given(protocol="chat").target.book
+        assert [key.alg for key in book.keys] == ["ES256"]
+        assert given(protocol="chat", secret="env:FLAG_SECRET").target.book.policy.algorithms() == {"HS256"}
+        assert given(protocol="chat", token="env:SUITE_TOKEN").target.book.tier == "token"
+    assert [key.kid for key in book.policy.keys] == [None, "public"], "a public key is known, and mints nothing"
+    (tmp_path / "handfast.toml").write_text('[tokens]\nkey = "env:PRIVATE_KEY"\nkid = "main"\n')
+    assert given(protocol="chat").target.book.policy.names() == {"main"}
 
 
 def test_quick_values_are_the_documents() -> None:
@@ -218,7 +236,8 @@ def test_an_unknown_parameter_of_the_file_is_told(tmp_path: Path) -> None:
         ({"protocol": "chat", "target": "none.toml"}, "none.toml"),
         ({"protocol": "chat", "secret": "env:NO_SUCH_NAME"}, "`NO_SUCH_NAME`"),
         ({"protocol": "chat", "token": "file:/no/such"}, "/no/such"),
-        ({"protocol": "chat", "signing_key": "RS256=env:FLAG_SECRET"}, "the signing key"),
+        ({"protocol": "chat", "key": ["env:FLAG_SECRET"]}, "no PEM file, JWK or JWKS"),
+        ({"protocol": "chat", "key": ["env:PUBLIC_KEY"]}, "no key is a private one"),
     ],
 )
 def test_what_cannot_be_arranged_is_told(flags: dict[str, Any], said: str) -> None:
@@ -237,8 +256,7 @@ def test_no_url_is_told() -> None:
         {"secret": "hunter2-is-the-secret"},
         {"secret": "file:"},
         {"token": "hunter2-is-the-secret"},
-        {"signing_key": "hunter2-is-the-secret"},
-        {"signing_key": "RS256=hunter2-is-the-secret"},
+        {"key": ["hunter2-is-the-secret"]},
     ],
 )
 def test_a_secret_as_an_argument_is_refused_without_echo(flags: dict[str, str]) -> None:

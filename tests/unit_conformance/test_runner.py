@@ -152,11 +152,16 @@ def test_what_an_outcome_comes_to(outcome: Outcome, verdict: str, message: str) 
     assert (found.verdict, found.message) == (verdict, message)
 
 
-def test_a_case_about_a_should_only_warns() -> None:
-    """Whatever rule its finding blames."""
-    stage = run({"a/one": [bad(PLAIN)]}, case("a/one", level="should"))
+def test_a_case_about_a_should_warns_by_its_rule() -> None:
+    """What its step was there for decides; a MUST that is broken on the way is a failure there too."""
+    focused = evolve(PLAIN, focus=("ALL-TOKEN-3",))
+    leak = finding("leak", "ALL-LEAK-1")
+    stage = run(
+        {"a/one": [bad(focused)], "a/two": [bad(focused, leak)]},
+        *(case(f"a/{n}", level="should") for n in ("one", "two")),
+    )
 
-    assert verdicts(stage) == {"a/one": "warn"}
+    assert verdicts(stage) == {"a/one": "warn", "a/two": "fail"}
 
 
 def test_an_exception_is_the_suites_own_fault() -> None:

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from conformance.tokenbook import TokenBook, Unavailable
-from spec.tokens import SigningKey, hmac_key, judge
+from spec.tokens import SigningKey, foreign_keys, hmac_key, judge
 from spec.tokens.policy import Policy
 from tests.unit_conformance.kit import SECRET, arranged
 
@@ -18,10 +18,10 @@ KEY = hmac_key(SECRET)
 GIVEN = jwt.encode({"sub": "given", "iat": NOW - 10, "exp": NOW + 300}, SECRET, "HS256")
 
 
-def book(key: SigningKey | None = None, token: str | None = None, **more: Any) -> TokenBook:
+def book(*keys: SigningKey, token: str | None = None, **more: Any) -> TokenBook:
     """A book of chat."""
-    policy = Policy((key.verifier(),) if key else (), ("sub", "exp", "iat"), ("sub",), "iss", "aud")
-    return TokenBook(arranged().target.document, key=key, given=token, policy=policy, **more)
+    policy = Policy(tuple(key.verifier() for key in keys), ("sub", "exp", "iat"), ("sub",), "iss", "aud")
+    return TokenBook(arranged().target.document, keys=keys, given=token, policy=policy, **more)
 
 
 def test_with_a_key_every_recipe_can_be_had() -> None:
@@ -40,6 +40,52 @@ def test_with_a_key_every_recipe_can_be_had() -> None:
 
     assert set(seen) == {"valid", "invalid", "expired"}
     assert min(seen.values()) > 3
+
+
+def test_every_key_of_a_deployment_mints() -> None:
+    """By its number, with its name and algorithm; recipes about other keys find one, of its algorithm or another."""
+    first, second = (foreign_keys("ES256").other.named(name) for name in ("first", "second"))
+    several = book(first, second, KEY.named("third"))
+    assert several.one_of_each() == [0, 2]
+    headers = [jwt.get_unverified_header(several.get({"recipe": "valid", "key": n}, "ana", NOW).text) for n in range(3)]
+
+    assert [(header["alg"], header["kid"]) for header in headers] == [
+        ("ES256", "first"),
+        ("ES256", "second"),
+        ("HS256", "third"),
+    ]
+    assert several.get({"recipe": "valid"}, "ana", NOW).text.startswith(
+        several.get({"recipe": "valid", "key": 0}, "ana", NOW).text.partition(".")[0]
+    ), "the first where none is asked for"
+    named = {
+        recipe: jwt.get_unverified_header(several.get({"recipe": recipe, "key": 1}, "ana", NOW).text)["kid"]
+        for recipe in ("kid-of-other-key", "kid-of-other-algorithm")
+    }
+    assert named == {"kid-of-other-key": "first", "kid-of-other-algorithm": "third"}
+    why = {entry.name: several.applicable(entry, 2) for entry in several.document.recipes}
+    assert why["kid-of-other-key"] == "no other such key has a name"
+    assert why["kid-of-other-algorithm"] is None
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_every_recipe_by_every_key(number: int) -> None:
+    """What the book says of a token is what the ladder says of it, whichever of several keys signed."""
+    keys = (foreign_keys("RS256").other.named("a"), foreign_keys("RS256").other.named("b"))
+    several = book(*keys, foreign_keys("ES256").other.named("c"))
+    for entry in several.document.recipes:
+        if several.applicable(entry, number) is None:
+            minted = several.get({"recipe": entry.name, "key": number}, "ana", NOW)
+            assert judge(minted.text, several.policy, NOW).step == minted.step, entry.name
+
+
+def test_rehearsals_share_their_tokens() -> None:
+    """The same words at the same moment give the same token, and a run's own tokens are others."""
+    minting = book(foreign_keys("ES256").other)
+    first, again = (minting.rehearse({"recipe": "valid"}, "ana", NOW) for _ in range(2))
+
+    assert first is again
+    assert minting.rehearse({"recipe": "valid"}, "ana", NOW + 1).text != first.text
+    assert minting.get({"recipe": "valid"}, "ana", NOW).text != first.text, "ECDSA signs differently each time"
 
 
 def test_a_minted_token_is_for_its_subject_and_its_deployment() -> None:
@@ -70,7 +116,7 @@ def test_tokens_of_different_words_are_different() -> None:
 
 def test_with_a_token_that_was_given_only_it_can_be_had() -> None:
     """It stands for every valid token, as it is; nothing can be changed of it, and forged ones need no key."""
-    given = book(None, GIVEN)
+    given = book(token=GIVEN)
     assert given.tier == "token"
     minted = given.get({"recipe": "valid", "subject": "whoever"}, "whoever", NOW)
     assert (minted.text, minted.claims["sub"], minted.claims["exp"]) == (GIVEN, "given", NOW + 300)
@@ -89,7 +135,7 @@ def test_with_nothing_only_what_needs_no_key_can_be_had() -> None:
     for name in ("malformed", "wrong-key", "alg-none"):
         assert nothing.get({"recipe": name}, "ana", NOW).group == "invalid"
     for name in ("valid", "expired", "not-yet-valid", "subject-absent"):
-        with pytest.raises(Unavailable, match="give --secret"):
+        with pytest.raises(Unavailable, match="give --secret or --key"):
             nothing.get({"recipe": name}, "ana", NOW)
 
 
@@ -98,7 +144,7 @@ def test_what_needs_no_key_is_never_signed_with_a_deployments() -> None:
     minting = book(KEY)
     able = [entry.name for entry in minting.document.recipes if minting.applicable(entry) is None]
     keyless = [name for name in able if minting.keyless(name)]
-    steps = {minting.mint({"recipe": name}, "ana", NOW).step for name in keyless}
+    steps = {minting.rehearse({"recipe": name}, "ana", NOW).step for name in keyless}
 
     assert steps == {"malformed", "signature"}
     assert "valid" not in keyless
@@ -109,7 +155,7 @@ def test_a_rehearsal_mints_without_a_key() -> None:
     """So that a plan can be made of every case; such a token never goes out by `get`."""
     nothing = book()
 
-    assert nothing.mint({"recipe": "valid"}, "ana", NOW).group == "valid"
+    assert nothing.rehearse({"recipe": "valid"}, "ana", NOW).group == "valid"
 
 
 def test_a_token_expires_by_time() -> None:
@@ -127,7 +173,7 @@ def test_a_token_expires_by_time() -> None:
 
 def test_a_given_token_expires_by_time() -> None:
     """Its own `exp` is read, unverified."""
-    given = book(None, GIVEN)
+    given = book(token=GIVEN)
     minted = given.get({"recipe": "valid"}, "ana", NOW)
 
     assert given.judge(GIVEN, NOW + 299.0).group == "valid"
@@ -137,7 +183,7 @@ def test_a_given_token_expires_by_time() -> None:
 
 def test_a_given_token_that_cannot_be_read_is_taken_as_it_is() -> None:
     """An opaque one has no claims and no moments, and counts as valid: whoever gave it says so."""
-    given = book(None, "opaque")
+    given = book(token="opaque")
     minted = given.get({"recipe": "valid"}, "ana", NOW)
 
     assert (minted.group, dict(minted.claims), given.moments(minted)) == ("valid", {}, [])

@@ -57,10 +57,9 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--secret", "env:CHAT_SECRET", "--max-connections", "0"], "is no count"),
         (["--secret", "env:CHAT_SECRET", "--drain", "soon"], "--drain"),
         (["--secret", "env:CHAT_SECRET", "--tls-cert", "x.pem"], "--tls-key"),
-        (["--public-key", "key.pem"], "RS256=PATH"),
-        (["--public-key", "RS256=/no/such.pem"], "/no/such.pem"),
-        (["--public-key", "none=/etc/hostname"], "RS256 or ES256"),
-        (["--jwks", "/no/such.json"], "/no/such.json"),
+        (["--key", "key.pem"], "write env:NAME or file:PATH"),
+        (["--key", "file:/no/such.pem"], "/no/such.pem"),
+        (["--key", "file:/etc/hostname"], "no PEM file, JWK or JWKS"),
     ],
 )
 def test_what_cannot_be_served_is_told_with_what_to_write(
@@ -106,9 +105,9 @@ def test_keys_of_every_kind_are_taken(tmp_path: Path) -> None:
     arguments = parser.parse_args(
         [
             *("--secret", f"file:{tmp_path / 'secret'}"),
-            *("--public-key", f"RS256={tmp_path / 'rsa.pem'}"),
-            *("--public-key", f"ES256={tmp_path / 'ec.pem'}"),
-            *("--jwks", str(tmp_path / "jwks.json")),
+            *("--key", f"file:{tmp_path / 'rsa.pem'}"),
+            *("--key", f"file:{tmp_path / 'ec.pem'}"),
+            *("--key", f"file:{tmp_path / 'jwks.json'}"),
             *("--issuer", "https://issuer.example"),
         ]
     )
@@ -126,15 +125,6 @@ def test_keys_of_every_kind_are_taken(tmp_path: Path) -> None:
     assert b"PRIVATE" not in policy.keys[2].material
     assert (policy.issuer, policy.audience, policy.leeway) == ("https://issuer.example", None, 2.0)
     assert policy.required == ("sub", "exp", "iat")
-
-
-@pytest.mark.parametrize("content", ["[]", "{}", "no JSON", '{"keys": []}'])
-def test_a_key_set_that_is_none_is_told(content: str, tmp_path: Path) -> None:
-    """Readably, and without quoting the file."""
-    path = tmp_path / "jwks.json"
-    path.write_text(content)
-    with pytest.raises(Stop):
-        command._key_set(str(path))
 
 
 def test_its_module_imports_little() -> None:

@@ -12,7 +12,7 @@ import jwt as pyjwt
 import pytest
 from attrs import evolve
 from cryptography.hazmat.primitives import serialization as form
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwk as jose_jwk
@@ -60,16 +60,24 @@ def own(alg: str) -> SigningKey:
 
 
 @lru_cache
-def strangers(alg: str) -> ForeignKeys:
+def strangers(alg: str, accepted: frozenset[str] = frozenset()) -> ForeignKeys:
     """A stranger's keys."""
-    return foreign_keys(alg)
+    return foreign_keys(alg, accepted=accepted)
 
 
-def deployment(alg: str, *, named: bool, strict: bool = True) -> tuple[SigningKey, Policy]:
-    """A key and what its deployment asks."""
+def deployment(alg: str, *, named: bool, strict: bool = True, several: bool = False) -> tuple[SigningKey, Policy]:
+    """A key and what its deployment asks; with several keys, one more of the algorithm and one of another."""
     key = own(alg).named("key-1" if named else None)
     issuer, audience = (ISSUER, AUDIENCE) if strict else (None, None)
-    return key, Policy((key.verifier(),), ("sub", "exp", "iat"), ("sub",), issuer, audience)
+    keys = (key.verifier(), *(others(alg) if several else ()))
+    return key, Policy(keys, ("sub", "exp", "iat"), ("sub",), issuer, audience)
+
+
+@lru_cache
+def others(alg: str) -> tuple[VerifyKey, ...]:
+    """Further keys of a deployment; no secret is among them but with HS256."""
+    cousin = foreign_keys("RS256" if alg == "ES256" else "ES256").other
+    return foreign_keys(alg).other.verifier().named("key-2"), cousin.verifier().named("key-3")
 
 
 def good(policy: Policy) -> dict[str, object]:
@@ -82,7 +90,8 @@ def good(policy: Policy) -> dict[str, object]:
 
 def make(recipe: Recipe, key: SigningKey, policy: Policy) -> str:
     """Mint by a recipe."""
-    return mint(recipe, key, good(policy), NOW, others=strangers(key.alg), token_bytes=policy.token_bytes)
+    strange = strangers(key.alg, policy.algorithms())
+    return mint(recipe, key, good(policy), NOW, others=strange, policy=policy, token_bytes=policy.token_bytes)
 
 
 def token_of(claims: Mapping[str, object], key: SigningKey, header: Mapping[str, object] | None = None) -> str:
@@ -92,16 +101,21 @@ def token_of(claims: Mapping[str, object], key: SigningKey, header: Mapping[str,
     return f"{signed}.{base64url.encode(key.sign(signed.encode()))}"
 
 
-DEPLOYMENTS = tuple(product(ALGORITHMS, (False, True), (False, True)))
+# By algorithm, and whether keys have names, issuer and audience are demanded, and there are several (named) keys.
+DEPLOYMENTS = tuple(
+    (alg, named, strict, several)
+    for alg, named, strict, several in product(ALGORITHMS, (False, True), (False, True), (False, True))
+    if named or not several
+)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_a_recipe_ends_on_its_step(recipe: Recipe) -> None:
     """Minted for every deployment to which it applies, and for one at least, a token ends on the declared rung."""
     verdicts = set()
-    for alg, named, strict in DEPLOYMENTS:
-        key, policy = deployment(alg, named=named, strict=strict)
-        if why_not_applicable(recipe, alg, policy) is None:
+    for alg, named, strict, several in DEPLOYMENTS:
+        key, policy = deployment(alg, named=named, strict=strict, several=several)
+        if why_not_applicable(recipe, key, policy) is None:
             verdict = judge(make(recipe, key, policy), policy, NOW)
             verdicts.add((verdict.step, verdict.group))
 
@@ -139,7 +153,9 @@ def test_the_whole_vocabulary_is_used_or_accounted_for() -> None:
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.only is None], ids=lambda r: r.name)
 def test_a_recipe_for_any_place_is_visible_ascii(recipe: Recipe) -> None:
     """What may stand in a header or a query has no control character, no space and nothing beyond ASCII."""
-    key, policy = deployment("HS256" if "symmetric" in recipe.needs else "ES256", named="kid" in recipe.needs)
+    named = bool({"kid", "sibling", "cousin"} & {*recipe.needs})
+    alg = "HS256" if "symmetric" in recipe.needs else "RS256" if "rsa" in recipe.needs else "ES256"
+    key, policy = deployment(alg, named=named, several=named)
 
     assert all("!" <= letter <= "~" for letter in make(recipe, key, policy))
 
@@ -154,6 +170,14 @@ BLIND = {
     "doubled-exp-first-past": "json takes the last",
     **dict.fromkeys(("typ-other", "typ-access-token", "typ-empty"), "typ is for the caller"),
     "size-over": "there is no limit",
+}
+
+
+# Where joserfc is alone with its opinion.
+ALONE = {
+    "header-unknown-member": "it refuses members that it does not know",
+    "size-limit": "it has a limit of its own",
+    "crit-empty": "it asks only for names that it does not know",
 }
 
 
@@ -172,12 +196,15 @@ def _pyjwt_takes(token: str, alg: str, key: VerifyKey) -> bool:
     return True
 
 
-def _joserfc_takes(token: str, alg: str, key: VerifyKey) -> bool:
-    material: Any = (
-        jose_jwk.OctKey.import_key(key.material)
-        if alg == "HS256"
-        else jose_jwk.import_key(key.material, "RSA" if alg == "RS256" else "EC")
-    )
+def _jose(key: VerifyKey) -> Any:
+    parameters: Any = {} if key.kid is None else {"kid": key.kid}
+    if key.alg == "HS256":
+        return jose_jwk.OctKey.import_key(key.material, parameters)
+    kind = jose_jwk.RSAKey if key.alg == "RS256" else jose_jwk.ECKey
+    return kind.import_key(key.material, parameters)
+
+
+def _joserfc_takes(token: str, algorithms: list[str], keys: Any) -> bool:
     registry = jose_jwt.JWTClaimsRegistry(
         now=int(NOW),
         iss={"essential": True, "value": ISSUER},
@@ -187,7 +214,7 @@ def _joserfc_takes(token: str, alg: str, key: VerifyKey) -> bool:
         iat={"essential": True},
     )
     try:
-        registry.validate(jose_jwt.decode(token, material, algorithms=[alg]).claims)
+        registry.validate(jose_jwt.decode(token, keys, algorithms=algorithms).claims)
     except Exception:  # The library lets what its parsers raise escape.
         return False
     return True
@@ -199,15 +226,28 @@ _TIMED = frozenset({"not_yet_valid", "expired"})
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.step not in _TIMED], ids=lambda r: r.name)
+def test_another_library_with_several_keys(recipe: Recipe, alg: str) -> None:
+    """Where keys are chosen by name, joserfc judges as the recipe says, or the reason is known."""
+    key, policy = deployment(alg, named=True, several=True)
+    if why_not_applicable(recipe, key, policy) is not None:
+        return
+    keys = jose_jwk.KeySet([_jose(one) for one in policy.keys])
+    taken = _joserfc_takes(make(recipe, key, policy), sorted(policy.algorithms()), keys)
+
+    assert taken == (recipe.step == "valid") or recipe.name in BLIND | ALONE
+
+
+@pytest.mark.parametrize("alg", ALGORITHMS)
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.step not in _TIMED], ids=lambda r: r.name)
 def test_other_libraries_where_they_agree(recipe: Recipe, alg: str) -> None:
     """Where PyJWT and joserfc are of one opinion about a token, the judge shares it, or the reason is known."""
     key, policy = deployment(alg, named=True)
-    if why_not_applicable(recipe, alg, policy) is not None:
+    if why_not_applicable(recipe, key, policy) is not None:
         key, policy = deployment(alg, named=False)
-    if why_not_applicable(recipe, alg, policy) is not None:
+    if why_not_applicable(recipe, key, policy) is not None:
         return
     token = make(recipe, key, policy)
-    opinions = {_pyjwt_takes(token, alg, key.verifier()), _joserfc_takes(token, alg, key.verifier())}
+    opinions = {_pyjwt_takes(token, alg, key.verifier()), _joserfc_takes(token, [alg], _jose(key.verifier()))}
 
     if len(opinions) == 1:
         assert opinions == {recipe.step == "valid" or recipe.name in BLIND}
@@ -219,7 +259,7 @@ def test_joserfc_shares_the_opinion_about_time(name: str) -> None:
     key, policy = deployment("ES256", named=True)
     token = make(BY_NAME[name], key, policy)
 
-    assert not _joserfc_takes(token, "ES256", key.verifier())
+    assert not _joserfc_takes(token, ["ES256"], _jose(key.verifier()))
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
@@ -490,15 +530,21 @@ def test_another_subject_claim() -> None:
 def test_a_recipe_says_why_it_does_not_apply() -> None:
     """A need that is not met has a reason."""
     policy = deployment("HS256", named=False, strict=False)[1]
-    reasons = Counter(why_not_applicable(recipe, "HS256", policy) for recipe in RECIPES)
+    reasons = Counter(why_not_applicable(recipe, own("HS256"), policy) for recipe in RECIPES)
 
     assert set(reasons) == {
         None,
         "the key is a shared secret",
+        "the key is no RSA key",
+        "the key is on no curve",
         "no issuer is configured",
         "no audience is configured",
-        "the keys have no names",
+        "the key has no name",
+        "no other such key has a name",
+        "keys are of one algorithm",
     }
+    keys = tuple(own(alg).verifier() for alg in ALGORITHMS)
+    assert why_not_applicable(BY_NAME["alg-alien"], own("HS256"), Policy(keys)) == "every algorithm is accepted"
 
 
 # ------------------------------------------------------------------------------------------------------------ keys
@@ -514,10 +560,11 @@ def _pem(key: Any, *, public: bool) -> bytes:
 def test_both_halves_of_a_pem_key_fit(alg: str) -> None:
     """What a private PEM signs, the public one verifies, and it is the private one's verifier."""
     key: Any = rsa.generate_private_key(65537, 2048) if alg == "RS256" else ec.generate_private_key(ec.SECP256R1())
-    private = tokens.from_pem(alg, _pem(key, public=False), "k")
-    public = tokens.from_pem(alg, _pem(key, public=True), "k")
+    private = tokens.from_pem(_pem(key, public=False), "k")
+    public = tokens.from_pem(_pem(key, public=True), "k")
 
     assert isinstance(private, SigningKey)
+    assert private.alg == alg
     assert public == private.verifier()
     assert private.verifier().verify(b"data", private.sign(b"data"))
     assert not private.verifier().verify(b"date", private.sign(b"data"))
@@ -540,6 +587,18 @@ def test_a_private_jwk_signs() -> None:
     assert key.verifier().verify(b"data", key.sign(b"data"))
 
 
+def test_a_file_of_keys_says_itself_what_it_is() -> None:
+    """A PEM file, a JWK and a JWKS are told apart by their content; a JWK's name is the key's."""
+    one, two = jwk(own("ES256")) | {"kid": "one"}, jwk(own("RS256")) | {"kid": "two"}
+
+    assert [key.alg for key in tokens.read_keys(own("RS256").material)] == ["RS256"]
+    assert [key.kid for key in tokens.read_keys(json.dumps(one).encode())] == ["one"]
+    assert [(key.alg, key.kid) for key in tokens.read_keys(json.dumps({"keys": [one, two]}).encode())] == [
+        ("ES256", "one"),
+        ("RS256", "two"),
+    ]
+
+
 def test_a_set_passes_over_what_is_not_supported() -> None:
     """Of a JWKS the usable keys are taken; with none it is a problem."""
     stranger = {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}
@@ -552,6 +611,7 @@ def test_a_set_passes_over_what_is_not_supported() -> None:
 
 
 _EC384 = ec.generate_private_key(ec.SECP384R1())
+_ED25519 = ed25519.Ed25519PrivateKey.generate()
 
 
 @pytest.mark.parametrize(
@@ -559,11 +619,15 @@ _EC384 = ec.generate_private_key(ec.SECP384R1())
     [
         lambda: hmac_key(""),
         lambda: hmac_key(own("ES256").verifier().material),
-        lambda: tokens.from_pem("HS256", b"x"),
-        lambda: tokens.from_pem("RS256", b"SECRETSECRET"),
-        lambda: tokens.from_pem("RS256", b"-----BEGIN PRIVATE KEY-----\nSECRETSECRET\n-----END PRIVATE KEY-----"),
-        lambda: tokens.from_pem("RS256", own("ES256").material),
-        lambda: tokens.from_pem("ES256", _pem(_EC384, public=True)),
+        lambda: tokens.from_pem(b"SECRETSECRET"),
+        lambda: tokens.from_pem(b"-----BEGIN PRIVATE KEY-----\nSECRETSECRET\n-----END PRIVATE KEY-----"),
+        lambda: tokens.from_pem(_pem(_EC384, public=True)),
+        lambda: tokens.from_pem(_pem(_ED25519, public=True)),
+        lambda: tokens.read_keys(b"SECRETSECRET"),
+        lambda: tokens.read_keys(b"[]"),
+        lambda: tokens.read_keys(b"{}"),
+        lambda: tokens.read_keys(b'{"keys": "SECRETSECRET"}'),
+        lambda: tokens.read_keys(b'{"kty": "oct", "k": "SECRETSECRET", "k": "SECRETSECRET"}'),
         lambda: tokens.from_jwk({"kty": "oct", "k": "SECRETSECRET="}),
         lambda: tokens.from_jwk({"kty": "oct", "k": ["SECRETSECRET"]}),
         lambda: tokens.from_jwk({"kty": "oct", "k": "AAAA", "alg": "SECRETSECRET"}),

@@ -41,7 +41,7 @@ class Options:
     host: str
     port: int
     metrics_port: int | None
-    keys: dict[str, tokens.Key]
+    keys: list[tokens.Key]
     settings: Settings
     fault: Faults
 
@@ -192,23 +192,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--metrics-port", type=int, help="serve metrics there")
     parser.add_argument("--secret", metavar="env:NAME", help="the key of HS256")
     parser.add_argument("--public-key", metavar="ALG=PATH", action="append", default=[])
+    parser.add_argument("--jwks", metavar="PATH", action="append", default=[], help="a key set")
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], dest="pairs")
     parser.add_argument("--fault", choices=faults.names(), metavar="NAME")
     parser.add_argument("--list-faults", action="store_true")
     return parser
 
 
-def _keys(secret: str | None, public: list[str]) -> dict[str, tokens.Key]:
-    keys: dict[str, tokens.Key] = {}
+def _keys(secret: str | None, public: list[str], sets: list[str]) -> list[tokens.Key]:
+    keys: list[tokens.Key] = []
     if secret is not None:
         kind, _, name = secret.partition(":")
         if kind != "env" or not os.environ.get(name):
             raise ValueError("--secret names no environment variable that is set")
-        keys |= tokens.shared_secret(os.environ[name])
-    for option in public:
-        keys |= tokens.public_key(option)
+        keys.append(tokens.shared_secret(os.environ[name]))
+    keys += [tokens.public_key(option) for option in public]
+    keys += [key for path in sets for key in tokens.key_set(path)]
     if not keys:
-        raise ValueError("no key: give --secret or --public-key")
+        raise ValueError("no key: give --secret, --public-key or --jwks")
     return keys
 
 
@@ -220,7 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(faults.CATALOGUE.read_text("utf-8"), end="")
         return 0
     try:
-        keys, chosen = _keys(given.secret, given.public_key), settings.read(given.pairs)
+        keys, chosen = _keys(given.secret, given.public_key, given.jwks), settings.read(given.pairs)
     except (ValueError, OSError) as problem:
         parser.error(str(problem))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from . import forgeries
 from .faults import Faults
 from .settings import Settings
 from .strict_json import NotJsonError, is_unicode, loads
@@ -21,10 +22,11 @@ from .strict_json import NotJsonError, is_unicode, loads
 INVALID = "TOKEN_INVALID"
 EXPIRED = "TOKEN_EXPIRED"
 
-Key = OctKey | RSAKey | ECKey
+Material = OctKey | RSAKey | ECKey
 Members = dict[str, Any]
 
 _KEY_TYPES: dict[str, type[RSAKey] | type[ECKey]] = {"RS256": RSAKey, "ES256": ECKey}
+_ALGORITHMS = {"oct": "HS256", "RSA": "RS256", "EC": "ES256"}
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 
@@ -46,12 +48,34 @@ class Token:
     text: str = field(repr=False)
 
 
-def shared_secret(secret: str) -> dict[str, Key]:
+@dataclass(frozen=True)
+class Key:
+    """One of the deployment's keys, with the one algorithm that it is for, and its name if it has one."""
+
+    algorithm: str
+    material: Material
+    name: str | None = None
+
+    def made(self, signature: bytes, signed: bytes) -> bool:
+        """Whether the signature is this key's."""
+        return JWSRegistry.algorithms[self.algorithm].verify(signed, signature, self.material)
+
+
+def shared_secret(secret: str) -> Key:
     """The key of HS256."""
-    return {"HS256": OctKey.import_key(secret.encode())}
+    return Key("HS256", OctKey.import_key(secret.encode()))
 
 
-def public_key(option: str) -> dict[str, Key]:
+def key_set(path: str) -> list[Key]:
+    """The keys of a JWKS."""
+    try:
+        keys = KeySet.import_key_set(loads(Path(path).read_text("utf-8"), distinct=True)).keys
+    except (JoseError, NotJsonError, KeyError, TypeError) as problem:
+        raise ValueError(f"no key set: {problem}") from None
+    return [Key(_ALGORITHMS[key.key_type], key, key.kid) for key in keys if isinstance(key, Material)]
+
+
+def public_key(option: str) -> Key:
     """A key given as ``ALG=PATH``."""
     algorithm, _, path = option.partition("=")
     if algorithm not in _KEY_TYPES:
@@ -61,20 +85,21 @@ def public_key(option: str) -> dict[str, Key]:
         JWSRegistry.algorithms[algorithm].check_key(key)
     except JoseError as problem:
         raise ValueError(str(problem)) from None
-    return {algorithm: key}
+    return Key(algorithm, key)
 
 
 class Verifier:
     """Checks tokens for one deployment."""
 
-    def __init__(self, keys: dict[str, Key], settings: Settings, fault: Faults) -> None:
+    def __init__(self, keys: list[Key], settings: Settings, fault: Faults) -> None:
         self._keys = keys
+        self._names = {key.name for key in keys} - {None}
         self._settings = settings
         self._fault = fault
 
     def check(self, text: str, now: float) -> Token:
         """The token, or the refusal of the first check that fails."""
-        if len(text) > self._settings.token_bytes:
+        if len(text) > self._settings.token_bytes and not self._fault("should-be-malformed-accepted"):
             raise TokenRefusedError
         header, claims, signed, signature = self._parse(text)
         if self._fault("expiry-before-signature"):
@@ -93,9 +118,10 @@ class Verifier:
         parts = text.split(".")
         if len(parts) != 3:
             raise TokenRefusedError
-        header, claims, signature = (_decode(part) for part in parts)
-        distinct = not self._fault("doubled-claims-accepted")
-        members = _object(header, distinct=True), _object(claims, distinct=distinct)
+        lenient = self._fault("should-be-malformed-accepted")
+        header, claims, signature = (_decode(part.rstrip("=") if lenient else part) for part in parts)
+        distinct = not self._fault("doubled-claims-accepted") and not lenient
+        members = _object(header, distinct=not lenient), _object(claims, distinct=distinct)
         self._check_header(members[0])
         return *members, f"{parts[0]}.{parts[1]}".encode(), signature
 
@@ -104,25 +130,43 @@ class Verifier:
         # No extension is understood, so every `crit` is either empty or names one that is not.
         if "crit" in header and not self._fault("crit-ignored"):
             raise TokenRefusedError
-        if "zip" in header or not isinstance(algorithm, str):
+        if not isinstance(algorithm, str):
             raise TokenRefusedError
-        if typ is not None and not (isinstance(typ, str) and typ.upper() == "JWT"):
-            raise TokenRefusedError
+        if not self._fault("should-be-malformed-accepted"):
+            if "zip" in header:
+                raise TokenRefusedError
+            if typ is not None and not (isinstance(typ, str) and typ.upper() == "JWT"):
+                raise TokenRefusedError
         if kid is not None and not isinstance(kid, str):
+            raise TokenRefusedError
+        if kid is not None and self._names and kid not in self._names and not self._fault("kid-ignored"):
             raise TokenRefusedError
 
     def _check_signature(self, header: Members, signed: bytes, signature: bytes) -> None:
         if self._fault("none-accepted") and header["alg"].lower() == "none":
             return
-        key = self._keys.get(header["alg"])
-        if key is None:
-            raise TokenRefusedError
+        if self._fault("keys-fetched"):
+            forgeries.fetch(header)
+        confused = self._fault("public-key-as-secret") and header["alg"] == "HS256"
         try:
-            genuine = JWSRegistry.algorithms[header["alg"]].verify(signed, signature, key)
+            genuine = confused and any(forgeries.by_public_text(k.material, signature, signed) for k in self._keys)
+            genuine = genuine or any(key.made(signature, signed) for key in self._candidates(header))
         except (JoseError, ValueError):
             raise TokenRefusedError from None
         if not genuine:
             raise TokenRefusedError
+
+    def _candidates(self, header: Members) -> list[Key]:
+        """The keys that may have signed: those of the algorithm, and of these the named one where keys have names."""
+        algorithm, kid = header["alg"], header.get("kid")
+        if self._fault("embedded-key-trusted") and "jwk" in header:
+            return [Key(algorithm, forgeries.embedded(header["jwk"], _ALGORITHMS))]
+        keys = [key for key in self._keys if key.algorithm == algorithm]
+        if self._fault("algorithm-family-accepted"):
+            keys = [Key(algorithm, k.material, k.name) for k in self._keys if forgeries.akin(algorithm, k.algorithm)]
+        if kid is None or not self._names or self._fault("kid-ignored"):
+            return keys
+        return [key for key in keys if key.name == kid]
 
     def _check_claims(self, claims: Members) -> float:
         """Required claims and types. A `nbf` of null is absent: it is optional."""

@@ -1,4 +1,5 @@
-import { createHmac, createPublicKey, timingSafeEqual, verify } from 'node:crypto';
+import { constants, createHmac, createPublicKey, timingSafeEqual, verify } from 'node:crypto';
+import http from 'node:http';
 import { wallClock } from './clock.mjs';
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -18,8 +19,32 @@ const SIGNATURE_CHECKS = {
     signature.length === 64 && verify('sha256', input, { key, dsaEncoding: 'ieee-p1363' }, signature),
 };
 
-function publicKey(algorithm, pem) {
-  const key = createPublicKey(pem);
+// Only a faulty server knows these: the others of each key's kind.
+const RELATED = {
+  HS384: ['HS256', (key, input, signature) => createHmac('sha384', key).update(input).digest().equals(signature)],
+  HS512: ['HS256', (key, input, signature) => createHmac('sha512', key).update(input).digest().equals(signature)],
+  RS384: ['RS256', (key, input, signature) => verify('sha384', input, key, signature)],
+  RS512: ['RS256', (key, input, signature) => verify('sha512', input, key, signature)],
+  PS256: [
+    'RS256',
+    (key, input, signature) => verify('sha256', input, { key, padding: constants.RSA_PKCS1_PSS_PADDING }, signature),
+  ],
+  ES384: ['ES256', (key, input, signature) => verify('sha384', input, { key, dsaEncoding: 'ieee-p1363' }, signature)],
+  ES512: ['ES256', (key, input, signature) => verify('sha512', input, { key, dsaEncoding: 'ieee-p1363' }, signature)],
+};
+
+const ALGORITHM_OF_TYPE = { oct: 'HS256', RSA: 'RS256', EC: 'ES256' };
+
+/** A key of a JWKS (RFC 7517), bound to one algorithm. */
+function keyOfSet(jwk) {
+  const algorithm = ALGORITHM_OF_TYPE[jwk.kty];
+  if (algorithm === undefined || (jwk.alg !== undefined && jwk.alg !== algorithm)) throw new Error('no key for JWKS');
+  if (algorithm === 'HS256') return { algorithm, name: jwk.kid, key: Buffer.from(jwk.k, 'base64url') };
+  return { algorithm, name: jwk.kid, key: publicKey(algorithm, { key: jwk, format: 'jwk' }) };
+}
+
+function publicKey(algorithm, source) {
+  const key = createPublicKey(source);
   const fits =
     algorithm === 'RS256'
       ? key.asymmetricKeyType === 'rsa'
@@ -46,16 +71,27 @@ function hasDoubledMembers(json) {
   return false;
 }
 
-export class TokenVerifier {
-  #keys = new Map();
+const pemOf = (key) => key.export({ type: 'spki', format: 'pem' });
 
-  constructor({ secret, publicKeys, parameters, fault }) {
+/** What only a faulty server does: it asks for keys where a token points, and makes nothing of them. */
+function fetchKeys(url) {
+  if (typeof url !== 'string' || !url.startsWith('http://127.0.0.1:')) return;
+  http.get(url, (answer) => answer.resume()).on('error', () => {});
+}
+
+export class TokenVerifier {
+  #keys = [];
+
+  constructor({ secret, publicKeys, keySets, parameters, fault }) {
     this.parameters = parameters;
     this.fault = fault;
-    this.pems = publicKeys;
-    if (secret !== undefined) this.#keys.set('HS256', secret);
-    for (const [algorithm, pem] of Object.entries(publicKeys)) this.#keys.set(algorithm, publicKey(algorithm, pem));
-    if (this.#keys.size === 0) throw new Error('no key: give --secret or --public-key');
+    if (secret !== undefined) this.#keys.push({ algorithm: 'HS256', key: secret });
+    for (const [algorithm, pem] of Object.entries(publicKeys)) {
+      this.#keys.push({ algorithm, key: publicKey(algorithm, pem) });
+    }
+    this.#keys.push(...keySets.flatMap(({ keys }) => keys.map(keyOfSet)));
+    if (this.#keys.length === 0) throw new Error('no key: give --secret, --public-key or --jwks');
+    this.names = new Set(this.#keys.map(({ name }) => name).filter((name) => name !== undefined));
   }
 
   /** The claims and the moment at which they expire (epoch milliseconds), or the code of the refusal. */
@@ -117,7 +153,12 @@ export class TokenVerifier {
     if (Object.hasOwn(header, 'crit') && !this.fault('crit-ignored')) return false;
     if (Object.hasOwn(header, 'zip') || Object.hasOwn(header, 'enc')) return false;
     if (!absent(header.kid) && typeof header.kid !== 'string') return false;
+    if (this.#named(header) && !this.names.has(header.kid) && !this.fault('unknown-kid-first-key')) return false;
     return this.#typeUnderstood(header.typ);
+  }
+
+  #named({ kid }) {
+    return this.names.size > 0 && !absent(kid);
   }
 
   #typeUnderstood(typ) {
@@ -128,11 +169,24 @@ export class TokenVerifier {
   #signed({ header, signature, input }) {
     if (this.fault('alg-none-accepted') && /^none$/i.test(header.alg)) return true;
     if (this.fault('embedded-key-trusted') && isObject(header.jwk)) return this.#signedByOwnKey(header, input, signature);
+    if (this.fault('jku-fetched')) fetchKeys(header.jku);
     if (this.fault('public-key-as-secret') && header.alg === 'HS256') {
-      if (Object.values(this.pems).some((pem) => SIGNATURE_CHECKS.HS256(pem, input, signature))) return true;
+      const pems = this.#keys.filter(({ algorithm }) => algorithm !== 'HS256').map(({ key }) => pemOf(key));
+      if (pems.some((pem) => SIGNATURE_CHECKS.HS256(pem, input, signature))) return true;
     }
-    if (!this.#keys.has(header.alg)) return false;
-    return SIGNATURE_CHECKS[header.alg](this.#keys.get(header.alg), input, signature);
+    if (this.fault('algorithm-family-accepted') && Object.hasOwn(RELATED, header.alg)) {
+      const [own, check] = RELATED[header.alg];
+      return this.#candidates({ ...header, alg: own }).some(({ key }) => check(key, input, signature));
+    }
+    return this.#candidates(header).some(({ algorithm, key }) => SIGNATURE_CHECKS[algorithm](key, input, signature));
+  }
+
+  /** The keys that may have made a signature: those of the algorithm, and of them the named one where keys have names. */
+  #candidates(header) {
+    const keys = this.#keys.filter(({ algorithm }) => algorithm === header.alg);
+    if (!this.#named(header) || this.fault('kid-not-chosen-by')) return keys;
+    if (this.fault('unknown-kid-first-key') && !this.names.has(header.kid)) return keys.slice(0, 1);
+    return keys.filter(({ name }) => name === header.kid);
   }
 
   #signedByOwnKey({ alg, jwk }, input, signature) {
