@@ -64,6 +64,9 @@ def target_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ca", metavar="FILE", help="the certificate authority of a wss:// target")
     parser.add_argument("--connections", metavar="N", type=int, help="how many connections may be open at once")
+    parser.add_argument(
+        "--i-own-this-target", action="store_true", help="attack the target too, though it is not on loopback"
+    )
 
 
 _NAMES = ("protocol", "document", "target", "secret", "key", "kid", "token", "issuer", "audience", "ca")
@@ -71,7 +74,9 @@ _NAMES = ("protocol", "document", "target", "secret", "key", "kid", "token", "is
 
 def bare_arguments(**given: Any) -> argparse.Namespace:
     """Flags as if only these had been given."""
-    return argparse.Namespace(**{**dict.fromkeys((*_NAMES, "connections")), "set": [], "quick": False, **given})
+    return argparse.Namespace(
+        **{**dict.fromkeys((*_NAMES, "connections")), "set": [], "quick": False, "i_own_this_target": False, **given}
+    )
 
 
 def document_of(arguments: argparse.Namespace, given: Mapping[str, Any]) -> Document:
@@ -113,6 +118,7 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
         connections=_first(
             arguments.connections, file["target"].get("connections"), 200 if loopback(endpoint.host) else 50
         ),
+        owned=loopback(endpoint.host) or arguments.i_own_this_target or bool(file["target"].get("owned")),
         given=frozenset(given) | (_quick(document) if arguments.quick else frozenset()),
     )
     run = file["run"]

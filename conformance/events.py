@@ -40,6 +40,7 @@ def header_event(arranged: Arranged, cases: int, guarantee: Mapping[str, Any]) -
         "tier": target.book.tier,
         "keys": [{"alg": key.alg, "kid": key.kid} for key in target.book.keys],
         "addresses": target.addresses is not None,
+        "owned": target.owned,
         "parameters": {name: format_value(value) for name, value in target.parameters.items()},
         "given": sorted(target.given),
         "run": list(arranged.run),

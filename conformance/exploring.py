@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
-from conformance.scripts import Close, Expire, Idle, Open, Raw, Reset, Send, Settle, Step, token
+from conformance.framing import Closed, Receiver, Took
+from conformance.scripts import Close, Expire, Frames, HalfClose, Idle, Open, Raw, Reset, Send, Settle, Step, token
 from conformance.symbols import Symbols
 from spec.machine import Binary, Emission, NotUTF8, Output, Refusal, Text, Upgrade
+from spec.machine.values import Frame
 from spec.machine.world import CLOSED, World
 from spec.model import Message
 
@@ -193,6 +196,7 @@ class _Stage:
         self._rules: tuple[str, ...] = ()
         self._unheard = 0
         self._behind: dict[str, _Stage] = {}
+        self._receivers: dict[str, Receiver] = {}
 
     def behind(self, step: Step) -> _Stage:
         """The stage behind one step more."""
@@ -214,6 +218,7 @@ class _Stage:
         other._symbols = self._symbols.copy(other._clock)
         other._answer, other._outputs, other._rules = self._answer, self._outputs, self._rules
         other._unheard = self._unheard
+        other._receivers = deepcopy(self._receivers)
         return other
 
     def _clock(self) -> float:
@@ -258,17 +263,31 @@ class _Stage:
                 else:
                     size = len(binary or bad or "") // 2
                     self._receive(client, Binary(size) if binary is not None else NotUTF8(size))
+            case Frames(client=client):
+                self._frames(step)
             case Expire(client=client, timer=timer):
                 self._expire(client, timer)
-            case Close(client=client) | Reset(client=client):
-                if client in self._numbers:
-                    self._machine.ended(self._world, self._numbers[client])
+            case Close(client=client) | Reset(client=client) | HalfClose(client=client):
+                self._end(client)
             case Idle(seconds=seconds):
                 self._tick(self._now + (seconds or 0.0))
             case _:
                 pass
 
-    def _receive(self, client: str, frame: Text | Binary | NotUTF8) -> None:
+    def _end(self, client: str) -> None:
+        if client in self._numbers:
+            self._machine.ended(self._world, self._numbers[client])
+
+    def _frames(self, step: Frames) -> None:
+        """What frames amount to, where that is open, as a server takes them that takes the first way."""
+        receiver = self._receivers.setdefault(step.client, Receiver(self._machine.largest))
+        for event in receiver.feed(self._symbols.frames(step)[0]):
+            if isinstance(event, Closed):
+                self._end(step.client)
+            elif isinstance(event, Took) and event.ways and event.ways[0] is not None:
+                self._receive(step.client, event.ways[0])
+
+    def _receive(self, client: str, frame: Frame) -> None:
         if client in self._numbers:
             self._outputs = self._machine.receive(self._world, self._numbers[client], frame, self._now)
             own = [output.rules for output in self._outputs if output.connection == self._numbers[client]]

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from conformance.target import Target
     from conformance.tokenbook import TokenBook
 
-__all__ = ["Plan", "Secret"]
+__all__ = ["NOT_OWNED", "Plan", "Secret"]
+
+NOT_OWNED = "only a target on loopback is attacked, or one that is said to be owned: --i-own-this-target"
+"""Why attacks below the messages are not played."""
 
 _LONGEST = 4.0
 """No case waits longer than this, in seconds, for a timer that a token could bring nearer."""

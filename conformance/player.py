@@ -12,10 +12,11 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from conformance import scripts
+from conformance.framing import BINARY, CLOSE, PING, TEXT, Closed, Pinged, Receiver, Took, encode_frame
 from conformance.symbols import UPGRADE, Symbols
 from conformance.target import Target
 from conformance.tokenbook import Minted, Unavailable
-from conformance.wire import BINARY, PING, TEXT, NotWebSocket, Unanswered, Unreachable, Wire
+from conformance.wire import NotWebSocket, Unanswered, Unreachable, Wire
 from spec.bindings.json import encode
 from spec.machine import Binary, NotUTF8, Text
 from spec.tracker import Finding, Tracker
@@ -112,6 +113,8 @@ class Player:
         self._measures = False
         self._noted: list[Entry] = []
         self._subjects: set[str] = set()
+        self._receivers: dict[str, Receiver] = {}
+        self._held: dict[str, list[tuple[bytes, tuple[str, ...]]]] = {}
 
     async def play(self, case: scripts.Case) -> Outcome:
         """Play a case to its end or to its first hard finding."""
@@ -153,9 +156,28 @@ class Player:
         await self._goodbye()
 
     async def _step(self, step: scripts.Step) -> None:
+        if getattr(step, "client", None) in self._held and not isinstance(step, scripts.Release):
+            self._hold(step)
+            return
         match step:
             case scripts.Open():
                 await self._open(step)
+            case scripts.Knock():
+                await self._knock(step)
+            case scripts.Frames():
+                await self._frames(step)
+            case scripts.Hold(client):
+                self._held[client] = []
+            case scripts.Release(client):
+                await self._release(client)
+            case scripts.Stall(client):
+                self._note(client, ".", "stops reading")
+                self._tracker.deafened(client)
+                self._wires[client].stall()
+            case scripts.HalfClose(client):
+                self._note(client, ">", "FIN, and reads on")
+                self._tracker.finished(client, self._clock())
+                await self._wires[client].finish()
             case scripts.Send():
                 await self._send(step)
             case scripts.Raw():
@@ -163,8 +185,9 @@ class Player:
             case scripts.Fragment(client, text, first):
                 self._note(client, ">", f"an unfinished fragment {text!r}")
                 await self._wires[client].send_frame(TEXT if first else 0, text.encode(), final=False)
-            case scripts.Ping(client, data):
+            case scripts.Ping(client, data, rules):
                 self._note(client, ">", "ping")
+                self._tracker.pinged(client, data.encode(), self._clock(), rules)
                 await self._wires[client].send_frame(PING, data.encode())
             case scripts.Settle():
                 await self._settle()
@@ -172,9 +195,9 @@ class Player:
                 await self._expire(client, timer)
             case scripts.Idle(seconds):
                 await self._idle(self._target.quiet if seconds is None else seconds)
-            case scripts.Close(client, code):
+            case scripts.Close(client, code, rules):
                 self._note(client, ">", f"close {code if code is not None else '(no code)'}")
-                self._tracker.we_closed(client, self._clock())
+                self._tracker.we_closed(client, self._clock(), rules)
                 await self._wires[client].send_close(code)
             case scripts.Reset(client, gently):
                 self._note(client, ">", "FIN" if gently else "RST")
@@ -188,13 +211,13 @@ class Player:
         request = self._symbols.request(step, source or "the suite")
         heard = self._listener(step.client)
         wire = self._wires[step.client] = Wire(self._target.endpoint, self._clock, heard, source)
-        await wire.connect()
+        await wire.connect(narrow=step.narrow)
         headers = [pair for pair in request.headers if pair not in UPGRADE]
         self._note(step.client, ">", _request_line(request.target, headers, websocket=step.websocket))
         self._sent_at[step.client] = moment = self._clock()
         self._tracker.opened(step.client, request, moment, step.rules)
         target = self._target.endpoint.prefix + request.target
-        answer, at = await wire.upgrade(target, headers, websocket=step.websocket)
+        answer, at = await wire.upgrade(target, headers, websocket=step.websocket, each=step.each)
         said = f"{answer.status}" + (f" {answer.body[:200]}" if answer.status != 101 and answer.body else "")
         chosen = answer.header("sec-websocket-protocol")
         self._note(step.client, "<", said + (f" Sec-WebSocket-Protocol: {chosen}" if chosen else ""), at)
@@ -235,6 +258,76 @@ class Player:
         self._tracker.sent(client, frame, self._clock(), rules)
         await self._wires[client].send_text(payload, fragments)
 
+    # --------------------------------------------------------------------------------------- below the messages
+
+    async def _knock(self, step: scripts.Knock) -> None:
+        data = self._symbols.knock(step)
+        source = self._address(step.client)
+        wire = self._wires[step.client] = Wire(self._target.endpoint, self._clock, lambda kind, value, at: None, source)
+        await wire.connect()
+        self._note(step.client, ">", f"{data.decode('latin-1')!r}")
+        answer = None
+        with trio.move_on_after(self._tracker.patience) as scope:
+            await wire.send_bytes(data)
+            answer = await wire.answer() if step.due else None
+        late = scope.cancelled_caught
+        said = f"{answer.status} {answer.body[:200]}".rstrip() if answer is not None else "the transport ended"
+        if step.due:
+            self._note(step.client, "<", "nothing" if late else said)
+        self._tracker.knocked(step.client, answer, self._clock(), ended=not late, due=step.due)
+
+    async def _frames(self, step: scripts.Frames) -> None:
+        data, told = self._symbols.frames(step)
+        self._note(step.client, ">", told)
+        if step.strains:
+            self._tracker.strained(step.client)
+        pace = step.each or max(1, len(data))
+        for start in range(0, len(data), pace):
+            await self._write(step.client, [(data[start : start + pace], step.rules)])
+
+    async def _write(self, client: str, parts: list[tuple[bytes, tuple[str, ...]]]) -> None:
+        """Send bytes in one piece, and tell the tracker what they amount to."""
+        receiver = self._receivers.setdefault(client, Receiver(self._target.machine.largest))
+        for data, rules in parts:
+            for event in receiver.feed(data):
+                self._tell(client, event, rules)
+        await self._wires[client].send_bytes(b"".join(data for data, _ in parts))
+
+    def _tell(self, client: str, event: Took | Pinged | Closed, rules: tuple[str, ...]) -> None:
+        now = self._clock()
+        match event:
+            case Pinged(data):
+                self._tracker.pinged(client, data, now, rules)
+            case Closed():
+                self._wires[client].closes()
+                self._tracker.we_closed(client, now, rules)
+            case Took(ways, texts):
+                for text in texts:
+                    self._tracker.mentioned(client, text)
+                if ways:
+                    self._tracker.sent(client, ways[0], now, rules, otherwise=ways[1:])
+
+    def _hold(self, step: scripts.Step) -> None:
+        match step:
+            case scripts.Frames(client, rules=rules):
+                data, note = self._symbols.frames(step)
+            case scripts.Send(client, rules=rules):
+                note = self._symbols.message(step)
+                data = encode_frame(TEXT, note.encode("utf-8", "surrogatepass"))
+            case scripts.Ping(client, text, rules):
+                data, note = encode_frame(PING, text.encode()), "ping"
+            case scripts.Close(client, code, rules):
+                data, note = encode_frame(CLOSE, b"" if code is None else code.to_bytes(2, "big")), f"close {code}"
+            case _:
+                raise TypeError(f"{type(step).__name__} cannot be held back")
+        self._note(client, ".", f"holds back {note}")
+        self._held[client].append((data, rules))
+
+    async def _release(self, client: str) -> None:
+        parts = self._held.pop(client, [])
+        self._note(client, ">", f"what was held back, {sum(len(data) for data, _ in parts)} bytes in one piece")
+        await self._write(client, parts)
+
     # ------------------------------------------------------------------------------------------------- hearing
 
     def _listener(self, client: str) -> Callable[[str, Any, float], None]:
@@ -260,6 +353,8 @@ class Player:
                 code, reason = value
                 self._note(client, "<", f"close {code if code != 1005 else '(no code)'} {reason}".rstrip(), at)
                 self._tracker.closed(client, code, reason, at)
+            case "pong":
+                self._tracker.ponged(client, value)
             case "end":
                 self._note(client, ".", value, at)
                 self._tracker.closed(client, None, "", at)

@@ -18,6 +18,7 @@ from attrs import define, evolve, field
 
 from conformance.attribution import Attribution
 from conformance.clock import Clock
+from conformance.plan import NOT_OWNED
 from conformance.player import Outcome, Pause, Player
 from conformance.scripts import Case
 from conformance.shrinking import Shrinker, shortest_first
@@ -74,6 +75,7 @@ class Runner:
     lag: Lag = field(factory=Lag)
     results: dict[str, Result] = field(factory=dict)
     died: str | None = None
+    _attacked: str | None = None
     _numbers: int = 0
     _doubtful: list[tuple[Case, Outcome]] = field(factory=list)
     _blamed: list[Result] = field(factory=list)
@@ -108,11 +110,14 @@ class Runner:
         every = sorted(cases, key=lambda case: -case.wait)
         places = min(_BUSIEST, max(_BUSY, int(self.target.round_trip * _BUSY_PER_SECOND)))
         busy, live = trio.Semaphore(places), trio.Semaphore(max(8, self.target.connections // 2))
-        async with trio.open_nursery() as nursery:
-            for case in every:
-                if not case.alone:
-                    await live.acquire()
-                    nursery.start_soon(self._one, case, busy, live)
+        # What may harm the target comes last, but for what then waits: the others are known by then.
+        attacks = [case for case in every if case.hostile and not case.wait]
+        for part in ([case for case in every if not case.hostile or case.wait], attacks):
+            async with trio.open_nursery() as nursery:
+                for case in part:
+                    if not case.alone:
+                        await live.acquire()
+                        nursery.start_soon(self._one, case, busy, live)
         await self._confirm()
         for case in every:
             if case.alone:
@@ -122,6 +127,10 @@ class Runner:
 
     async def _play(self, case: Case, pause: Pause | None) -> Outcome:
         self._numbers += 1
+        if case.hostile:
+            if not self.target.owned:
+                return Outcome(unavailable=NOT_OWNED)
+            self._attacked = case.id
         try:
             return await Player(self.target, self.clock, self._numbers, pause).play(case)
         except Exception as problem:
@@ -136,7 +145,7 @@ class Runner:
             finally:
                 busy.release()
             if outcome.unreachable is not None and not await self._alive():
-                self._dies(outcome.unreachable)
+                self.dies(outcome.unreachable)
             elif outcome.unreachable is not None or _doubtful(case, outcome):
                 self._doubtful.append((case, outcome))
             else:
@@ -155,9 +164,11 @@ class Runner:
                 return True
         return False
 
-    def _dies(self, reason: str) -> None:
+    def dies(self, reason: str) -> None:
+        """Note that the target has died, and stop."""
         if self.died is None:
-            self.died = reason
+            behind = f", behind the attack {self._attacked}" if self._attacked is not None else ""
+            self.died = f"{reason}{behind}"
             self._stop.cancel()
             self._shrinking.cancel()
 
@@ -230,7 +241,7 @@ class Runner:
             began = trio.current_time()
             outcome = await self._play(case, None)
             if outcome.unreachable is not None and not await self._alive():
-                self._dies(outcome.unreachable)
+                self.dies(outcome.unreachable)
             if outcome.unanswered:
                 _unanswered(case, outcome, self.target.document.due_rules)
             late = self.lag.since(began) > self.target.slack.lateness and _doubtful(case, outcome)
@@ -265,7 +276,7 @@ class Runner:
             outcome = await self._play(case, None)
             late = self.lag.since(began) > self.target.slack.lateness
             if outcome.unreachable is not None and not await self._alive():
-                self._dies(outcome.unreachable)
+                self.dies(outcome.unreachable)
                 return False
             if outcome.unanswered:
                 _unanswered(case, outcome, self.target.document.due_rules)

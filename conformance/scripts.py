@@ -4,13 +4,13 @@ Values that only a run knows are symbols, mappings with one key that begins with
 
 `{"$token": {"recipe": "valid", "subject": "ana", "left": 600}}` a token, minted when first needed (same symbol, same
 token); `{"$id": "first"}` a message id, fresh in each run; `{"$room": "a"}` a name of a room; `{"$join": [...]}` texts
-put together; `{"$fill": {"text": "x", "times": 4000}}` a text repeated.
+put together; `{"$fill": {"text": "x", "times": 4000}}` a text repeated; `{"$path": "a"}` the request path of a room.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from attrs import NOTHING, asdict, field, fields, frozen
 
@@ -20,13 +20,20 @@ __all__ = [
     "Expire",
     "Extent",
     "Fragment",
+    "Frame",
+    "Frames",
+    "HalfClose",
+    "Hold",
     "Idle",
+    "Knock",
     "Open",
     "Ping",
     "Raw",
+    "Release",
     "Reset",
     "Send",
     "Settle",
+    "Stall",
     "Step",
     "case_from_data",
     "case_to_data",
@@ -40,7 +47,8 @@ class Open:
     """Send an upgrade request.
 
     `path` replaces the protocol's own path (relative to the target's base); `room` names the path's parameters;
-    `address` names a source address that clients share; without it, each client has its own.
+    `address` names a source address that clients share; without it, each client has its own. `each` writes the request
+    so many bytes at a time; `narrow` asks for small buffers, so that it is soon felt when the client stops reading.
     """
 
     client: str
@@ -51,7 +59,23 @@ class Open:
     query: tuple[tuple[str, Any], ...] = ()
     websocket: bool = True
     address: str | None = None
+    each: int | None = None
+    narrow: bool = False
     rules: tuple[str, ...] = ()
+
+
+@frozen
+class Knock:
+    """Send what is no valid handshake: lines of a head, or bytes in hexadecimal.
+
+    `ended` writes the empty line behind the lines; `due` waits for the refusal or the end that must come.
+    """
+
+    client: str
+    lines: tuple[Any, ...] = ()
+    hex: str | None = None
+    ended: bool = True
+    due: bool = True
 
 
 @frozen
@@ -94,11 +118,78 @@ class Fragment:
 
 
 @frozen
+class Frame:
+    """One frame of `Frames`, whatever it is (RFC 6455 section 5.2).
+
+    Its payload is `text`, or `hex`, or `take` bytes of the message that is sent (negative: all but so many of what is
+    left), or else all that is left of it. `mask` is a key in hexadecimal, empty for none; `bits` (7, 16 or 64) says how
+    the length is written, and `length` what is written of it.
+    """
+
+    opcode: int = 1
+    text: Any = None
+    hex: str | None = None
+    take: int | None = None
+    final: bool = True
+    reserved: int = 0
+    mask: str | None = None
+    bits: int | None = None
+    length: int | None = None
+
+
+@frozen
+class Frames:
+    """Send frames as they stand, into which the message `of` is cut.
+
+    All bytes, or the first `cut` of them (negative: all but so many), go out in one piece or so many at a time
+    (`each`); `times` repeats them, and where that `strains` a peer, it may hang up.
+    """
+
+    client: str
+    frames: tuple[Frame, ...]
+    of: Send | None = None
+    cut: int | None = None
+    each: int | None = None
+    times: int = 1
+    strains: bool = False
+    rules: tuple[str, ...] = ()
+
+
+@frozen
+class Hold:
+    """Keep back what a client sends, until `Release`."""
+
+    client: str
+
+
+@frozen
+class Release:
+    """Send what was held back, in one piece."""
+
+    client: str
+
+
+@frozen
+class Stall:
+    """Stop reading; what comes of the connection is not judged any more."""
+
+    client: str
+
+
+@frozen
+class HalfClose:
+    """End the sending side of the transport (FIN), and go on reading."""
+
+    client: str
+
+
+@frozen
 class Ping:
     """Send a ping frame."""
 
     client: str
     data: str = ""
+    rules: tuple[str, ...] = ()
 
 
 @frozen
@@ -127,6 +218,7 @@ class Close:
 
     client: str
     code: int | None = 1000
+    rules: tuple[str, ...] = ()
 
 
 @frozen
@@ -137,11 +229,10 @@ class Reset:
     gently: bool = False
 
 
-Step = Open | Send | Raw | Fragment | Ping | Settle | Expire | Idle | Close | Reset
+_Talk = Open | Knock | Send | Raw | Fragment | Frames | Ping | Close
+Step = _Talk | Hold | Release | Stall | HalfClose | Reset | Settle | Expire | Idle
 
-_STEPS: dict[str, type[Any]] = {
-    kind.__name__.lower(): kind for kind in (Open, Send, Raw, Fragment, Ping, Settle, Expire, Idle, Close, Reset)
-}
+_STEPS: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in get_args(Step)}
 
 
 @frozen
@@ -150,7 +241,7 @@ class Case:
 
     `alone` asks for a run with nothing else under way, `wait` estimates its waiting in seconds, `quiet` listens for
     what should not come at the end, and `level` is that of what it is about (whether a failure only warns is decided by
-    the rule that was broken).
+    the rule that was broken). A `hostile` one may harm a target that is not robust.
     """
 
     id: str
@@ -163,6 +254,7 @@ class Case:
     alone: bool = False
     quiet: bool = True
     measure: Mapping[str, Any] | None = None
+    hostile: bool = False
 
     @property
     def timed(self) -> bool:
@@ -221,7 +313,10 @@ def case_from_data(data: Mapping[str, Any]) -> Case:
 def _step(entry: Mapping[str, Any]) -> Step:
     kind = _STEPS[entry["do"]]
     values = {key: value for key, value in entry.items() if key != "do"}
-    for key in ("offer", "rules", "drop"):
+    if kind is Frames:
+        values["frames"] = tuple(Frame(**frame) for frame in values["frames"])
+        values["of"] = _step({"do": "send", **values["of"]}) if values.get("of") is not None else None
+    for key in ("offer", "rules", "drop", "lines"):
         if key in values:
             values[key] = tuple(values[key])
     for key in ("headers", "query"):

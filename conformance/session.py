@@ -203,7 +203,7 @@ class Session:
             await preflight(plan, clock)
         except Stop as stop:
             if stop.exit is Exit.UNREACHABLE:
-                runner.died = str(stop).splitlines()[0]
+                runner.dies(str(stop).splitlines()[0])
 
     def _reason(self, runner: Runner, results: dict[str, Result], total: int) -> str:
         if self.interrupted:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlencode
 
 from conformance import scripts
+from conformance.framing import describe, encode_shape
 from conformance.tokenbook import Minted
 from spec.bindings.json import encode
 from spec.expressions import pointer_parts, pointer_put, rfc3339
@@ -98,6 +100,30 @@ class Symbols:
             body["padding"] = step.pad_with * wide + "x" * rest
         return encode(body)
 
+    def knock(self, step: scripts.Knock) -> bytes:
+        """The bytes that stand where a request should."""
+        if step.hex is not None:
+            return bytes.fromhex(step.hex)
+        text = "\r\n".join(str(self.value(line)) for line in step.lines)
+        return (text + ("\r\n\r\n" if step.ended else "")).encode("latin-1", "replace")
+
+    def frames(self, step: scripts.Frames) -> tuple[bytes, str]:
+        """The bytes of frames, and what they are in words."""
+        text = self.message(step.of) if step.of is not None else ""
+        left, data, told = text.encode("utf-8", "surrogatepass"), b"", []
+        for shape in step.frames:
+            if shape.hex is not None:
+                payload = bytes.fromhex(shape.hex)
+            elif shape.text is not None:
+                payload = str(self.value(shape.text)).encode("utf-8", "surrogatepass")
+            else:
+                size = len(left) if shape.take is None else shape.take
+                payload, left = left[:size], left[size:]
+            data += encode_shape(shape, payload)
+            told.append(describe(shape, len(payload)))
+        data = (data * step.times)[: step.cut]
+        return data, _framed(step, told, len(data)) + (f" of {text}" if text else "")
+
     def hide(self, text: str) -> str:
         """A text with every token of the case replaced by a name for it."""
         for key, minted in self._tokens.items():
@@ -132,6 +158,10 @@ class Symbols:
         self._ids += label is None
         return f"{self._prefix}-{label if label is not None else self._ids}"
 
+    def _target_of(self, room: Any) -> str:
+        path = self._path(scripts.Open("", room=room))
+        return self._target.endpoint.prefix + path
+
     def _room(self, label: Any) -> str:
         return f"handfast-{self._prefix}-{label}"
 
@@ -157,11 +187,21 @@ _SYMBOLS: dict[str, Callable[[Symbols, Any], Any]] = {
     "$token": Symbols._token,
     "$id": Symbols._id,
     "$room": Symbols._room,
+    "$path": Symbols._target_of,
     "$subject": Symbols._room,
     "$join": Symbols._join,
     "$fill": Symbols._fill,
     "$quote": Symbols._quote,
 }
+
+
+def _framed(step: scripts.Frames, told: list[str], size: int) -> str:
+    """Frames in words: runs of the same as one, then how they are sent."""
+    runs = [(name, len(list(same))) for name, same in itertools.groupby(told)]
+    text = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in runs)
+    text += f", {step.times} times" if step.times > 1 else ""
+    text += f", cut off after {size} bytes" if step.cut is not None else ""
+    return text + (f", {step.each} bytes at a time" if step.each is not None else "")
 
 
 def _spellings(text: str) -> set[str]:

@@ -64,7 +64,7 @@ class Addresses:
 
 @define
 class Target:
-    """A deployment of a protocol, as the suite was told of it."""
+    """A deployment of a protocol, as the suite was told of it; only one that is `owned` may be attacked."""
 
     endpoint: Endpoint
     document: Document
@@ -76,6 +76,7 @@ class Target:
     tag: str
     epoch: float
     connections: int = 200
+    owned: bool = False
     given: frozenset[str] = frozenset()
     slack: Slack = field(factory=Slack)
     quiet: float = 0.15

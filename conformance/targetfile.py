@@ -13,7 +13,7 @@ from spec.exits import Exit, Stop
 __all__ = ["KEYS", "read_target_file"]
 
 KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "target": {"url": str, "protocol": str, "document": str, "ca": str, "connections": int},
+    "target": {"url": str, "protocol": str, "document": str, "ca": str, "connections": int, "owned": bool},
     "parameters": {},
     "tokens": {
         "secret": str,
@@ -51,7 +51,7 @@ def _problems(section: str, values: Any) -> list[str]:
     for key, value in values.items():
         if key not in known:
             found.append(f"[{section}] has no key `{key}`{_nearest(key, known)}")
-        elif not isinstance(value, known[key]) or isinstance(value, bool):
+        elif not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] is not bool):
             found.append(f"[{section}] `{key}` must be of type {getattr(known[key], '__name__', 'text')}")
         elif isinstance(value, list) and not all(isinstance(member, str) for member in value):
             found.append(f"[{section}] `{key}` must be a list of texts")

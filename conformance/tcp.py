@@ -85,8 +85,16 @@ class TCP(trio.abc.HalfCloseableStream):
         self.close()
 
 
-async def connect(host: str, port: int, source: str | None) -> trio.abc.Stream:
-    """Connect to a host, from a source address where one is named; raises OSError."""
+_NARROW, _SEGMENT = 4096, 536
+"""The receive buffer of a narrow connection, in bytes, and the longest segment that it asks for."""
+
+
+async def connect(host: str, port: int, source: str | None, *, narrow: bool = False) -> trio.abc.Stream:
+    """Connect to a host, from a source address where one is named; raises OSError.
+
+    A `narrow` connection to an address holds little that is not read yet, on either side: systems size what they keep
+    for a peer by its window and its segments.
+    """
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -95,6 +103,10 @@ async def connect(host: str, port: int, source: str | None) -> trio.abc.Stream:
     sock = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
     try:
         sock.setblocking(False)
+        if narrow:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _NARROW)
+            with suppress(OSError, AttributeError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT)
         if source is not None:
             sock.bind((source, 0))
         problem = sock.connect_ex((host, port))

@@ -56,6 +56,8 @@ def print_header(console: Console, events: list[dict[str, Any]]) -> None:
         trip, quiet = calibration["round_trip_s"] * 1000, calibration["quiet_s"] * 1000
         measured = f", round trip {trip:.1f} ms, quiet period {quiet:.0f} ms"
     console.print(f"  cases       {header['cases']}, clients {clients}{measured}")
+    if not header["owned"]:
+        console.print("  care        no attack below the messages is tried: that needs --i-own-this-target")
     for number, line in enumerate(in_words(header.get("guarantee"))):
         console.print(f"  {'' if number else 'guarantee':<11} {escape(line)}")
     console.print()

@@ -14,6 +14,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,15 +22,15 @@ import h11
 import trio
 from attrs import define, field, frozen
 from wsproto.connection import Connection, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from conformance import tcp
+from conformance.framing import CLOSE, CONTINUATION, TEXT, encode_frame
 from spec.tracker import Answer
 
-__all__ = ["Endpoint", "NotWebSocket", "Unanswered", "Unreachable", "Wire", "encode_frame"]
+__all__ = ["Endpoint", "NotWebSocket", "Unanswered", "Unreachable", "Wire"]
 
-TEXT, BINARY, CLOSE, PING = 0x1, 0x2, 0x8, 0x9
 _PATIENCE = 10.0
 """How many seconds are waited for a connection, and for the answer to a request."""
 
@@ -87,20 +88,26 @@ class Endpoint:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
-    async def connect(self, source: str | None) -> trio.abc.Stream:
-        """Open a TCP (and TLS) connection, from a source address where one is named; raises Unreachable."""
+    async def connect(self, source: str | None, *, narrow: bool = False) -> trio.abc.Stream:
+        """Open a TCP (and TLS) connection, from a source address where one is named; raises Unreachable.
+
+        A `narrow` one holds little that is not read yet, on either side.
+        """
         with trio.move_on_after(_PATIENCE):
-            return await self._connect(source)
+            return await self._connect(source, narrow)
         raise Unreachable(f"no connection within {_PATIENCE:.0f} s")
 
-    async def _connect(self, source: str | None) -> trio.abc.Stream:
+    async def _connect(self, source: str | None, narrow: bool) -> trio.abc.Stream:
         host = self.address or self.host
         try:
-            if not self.secure:
-                return await tcp.connect(host, self.port, source)
-            stream = await trio.open_tcp_stream(host, self.port, local_address=source)
+            if not self.secure or narrow:
+                stream = await tcp.connect(host, self.port, source, narrow=narrow)
+            else:
+                stream = await trio.open_tcp_stream(host, self.port, local_address=source)
         except OSError as problem:
             raise Unreachable(_reason(problem)) from None
+        if not self.secure:
+            return stream
         secured = trio.SSLStream(stream, self.tls or ssl.create_default_context(), server_hostname=self.host)
         try:
             await secured.do_handshake()
@@ -135,28 +142,12 @@ def _plain_upgrade(data: bytes) -> tuple[tuple[tuple[str, str], ...], bytes] | N
     return pairs, data[found.end() :]
 
 
-def encode_frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
-    """A masked frame as a client sends it (RFC 6455 section 5.2), whatever its payload."""
-    head = bytes([(0x80 if final else 0) | opcode])
-    size = len(payload)
-    if size < 126:
-        head += bytes([0x80 | size])
-    elif size < 65536:
-        head += bytes([0x80 | 126]) + struct.pack("!H", size)
-    else:
-        head += bytes([0x80 | 127]) + struct.pack("!Q", size)
-    mask = os.urandom(4)
-    repeated = (mask * (size // 4 + 1))[:size]
-    masked = int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")
-    return head + mask + masked.to_bytes(size, "big")
-
-
 @define
 class Wire:
     """One client connection.
 
-    `heard` is called with (kind, value, moment) for what arrives: `text`, `binary`, `close` (code, reason), `pong`,
-    and `end` with a text where the transport or the framing failed. It is called from `listen`.
+    `heard` is called with (kind, value, moment) for what arrives: `text`, `binary`, `close` (code, reason), `pong` with
+    its data, and `end` with a text where the transport or the framing failed. It is called from `listen`.
     """
 
     endpoint: Endpoint
@@ -170,13 +161,16 @@ class Wire:
     _parts: list[str] = field(factory=list)
     _sizes: int = 0
     _sending: trio.Lock = field(factory=trio.Lock)
+    _reading: trio.CancelScope = field(factory=trio.CancelScope)
 
-    async def connect(self) -> None:
+    async def connect(self, *, narrow: bool = False) -> None:
         """Open the transport; raises Unreachable."""
-        self._stream = await self.endpoint.connect(self.source)
+        self._stream = await self.endpoint.connect(self.source, narrow=narrow)
 
-    async def upgrade(self, target: str, headers: list[tuple[str, str]], *, websocket: bool) -> tuple[Answer, float]:
-        """Send a request and read its answer; gives the answer and the moment at which it was complete.
+    async def upgrade(
+        self, target: str, headers: list[tuple[str, str]], *, websocket: bool, each: int | None = None
+    ) -> tuple[Answer, float]:
+        """Send a request, `each` so many bytes at a time, and read its answer; gives it and when it was complete.
 
         Raises Unreachable where the transport ended before an answer, NotWebSocket where the answer is none.
         """
@@ -186,7 +180,7 @@ class Wire:
             every += [("Upgrade", "websocket"), ("Connection", "Upgrade")]
             every += [("Sec-WebSocket-Key", key), ("Sec-WebSocket-Version", "13")]
         lines = "".join(f"{name}: {value}\r\n" for name, value in every)
-        await self._send(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("utf-8", "surrogateescape"))
+        await self.send_bytes(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("utf-8", "surrogateescape"), each)
         with trio.move_on_after(_PATIENCE) as scope:
             answer, moment, rest = await self._answer(every, target)
         if scope.cancelled_caught:
@@ -245,6 +239,14 @@ class Wire:
         rest, _ = http.trailing_data
         return Answer(head.status_code, pairs, body.decode("utf-8", "replace")), moment, bytes(rest)
 
+    async def answer(self) -> Answer | None:
+        """The HTTP answer to bytes that were no valid request, None where the transport ends without one."""
+        try:
+            answer, _, _ = await self._answer([("Host", "handfast")], "/")
+        except (Unanswered, NotWebSocket):
+            return None
+        return answer
+
     async def _receive_some(self) -> bytes:
         assert self._stream is not None
         try:
@@ -255,17 +257,23 @@ class Wire:
     async def _send(self, data: bytes) -> None:
         assert self._stream is not None
         try:
-            if isinstance(self._stream, tcp.TCP):
-                await self._stream.send_all(data)
-            else:
-                async with self._sending:
+            # A peer that does not read any more must not keep the suite waiting for ever.
+            with trio.move_on_after(_PATIENCE):
+                if isinstance(self._stream, tcp.TCP):
                     await self._stream.send_all(data)
+                else:
+                    async with self._sending:
+                        await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             # The peer may have closed while we wrote; what it said before is still to be read.
             return
 
     async def listen(self) -> None:
-        """Read until the connection ends, telling `heard` of all that comes."""
+        """Read until the connection ends or stalls, telling `heard` of all that comes."""
+        with self._reading:
+            await self._listen()
+
+    async def _listen(self) -> None:
         frames = self._frames
         assert frames is not None
         first = True
@@ -305,6 +313,8 @@ class Wire:
             case Ping():
                 if self._frames is not None and not self._closing:
                     await self._send(self._frames.send(event.response()))
+            case Pong():
+                self.heard("pong", bytes(event.payload), moment)
             case CloseConnection():
                 await self._answer_close(event, moment)
 
@@ -325,7 +335,7 @@ class Wire:
         size = max(1, -(-len(payload) // fragments))
         parts = [payload[start : start + size] for start in range(0, len(payload), size)] or [b""]
         data = b"".join(
-            encode_frame(TEXT if index == 0 else 0, part, final=index == len(parts) - 1)
+            encode_frame(TEXT if index == 0 else CONTINUATION, part, final=index == len(parts) - 1)
             for index, part in enumerate(parts)
         )
         await self._send(data)
@@ -333,6 +343,29 @@ class Wire:
     async def send_frame(self, opcode: int, payload: bytes, *, final: bool = True) -> None:
         """Send one frame, whatever it is."""
         await self._send(encode_frame(opcode, payload, final=final))
+
+    async def send_bytes(self, data: bytes, each: int | None = None) -> None:
+        """Send bytes, all at once or so many at a time."""
+        step = each or max(1, len(data))
+        for start in range(0, len(data), step):
+            await self._send(data[start : start + step])
+
+    def closes(self) -> None:
+        """What was sent held a close frame: none is sent again."""
+        self._closing = True
+
+    def stall(self) -> None:
+        """Read no more."""
+        self._reading.cancel()
+
+    async def finish(self) -> None:
+        """End the sending side of the transport, below TLS where there is any."""
+        self._closing = True
+        stream: Any = self._stream
+        while isinstance(stream, trio.SSLStream):
+            stream = stream.transport_stream
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await stream.send_eof()
 
     async def send_close(self, code: int | None) -> None:
         """Send a close frame; the answer comes through `heard`."""

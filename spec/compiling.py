@@ -43,6 +43,7 @@ def compile_source(source: Source) -> model.Document:
         versions=tuple(_version(entry) for entry in data.get("versions", ())),
         binding=data["wire"]["binding"],
         largest=data["wire"]["frames"]["largest"],
+        framing={kind: _rules(entry) for kind, entry in data.get("framing", {}).items()},
         envelope=_envelope(envelope, definitions),
         messages={
             name: _message(name, entry, envelope["payload"], definitions) for name, entry in data["messages"].items()

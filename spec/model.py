@@ -330,7 +330,10 @@ class Recipe:
 
 @frozen(eq=False)
 class Document:
-    """A whole protocol; equal to itself alone, so that what is compiled of it can be kept beside it."""
+    """A whole protocol; equal to itself alone, so that what is compiled of it can be kept beside it.
+
+    `framing` maps kinds of WebSocket frames to the rules on them.
+    """
 
     name: str
     version: int
@@ -342,6 +345,7 @@ class Document:
     versions: tuple[Version, ...]
     binding: str
     largest: Any
+    framing: Mapping[str, tuple[str, ...]]
     envelope: Envelope
     messages: Mapping[str, Message]
     error_message: str

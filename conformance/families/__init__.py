@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from conformance.families import (
     closing,
     histories,
+    hostile,
     limits,
     measures,
     messages,
@@ -34,6 +35,7 @@ FAMILIES = {
         tokens,
         limits,
         closing,
+        hostile,
         scenarios,
         measures,
     )

@@ -25,7 +25,7 @@ def cases(plan: Plan) -> Iterator[Case]:
     yield from _mixed(plan)
 
 
-def _say(plan: Plan, client: str, message: str, text: str, **more: Any) -> Send:
+def say(plan: Plan, client: str, message: str, text: Any, **more: Any) -> Send:
     """A broadcast whose echoed member says something of its own, so that each message can be told apart."""
     send = plan.send(client, message, **more)
     form = plan.message(message).client
@@ -41,18 +41,18 @@ def _rules(plan: Plan, route: Route, message: str) -> tuple[str, ...]:
 
 def _hearing(plan: Plan, state: str, route: Route, message: str) -> Iterator[Case]:
     three = (*route.steps("ana"), *route.steps("ben"), *route.steps("cat"))
-    talk = (_say(plan, "ana", message, "one"), Settle(), _say(plan, "ben", message, "two"), Settle())
+    talk = (say(plan, "ana", message, "one"), Settle(), say(plan, "ben", message, "two"), Settle())
     rules = _rules(plan, route, message)
     yield plan.case(FAMILY, f"{state}/{message}/three-members", (*three, *talk), rules=rules)
     twice = (*route.steps("ana"), *route.steps("ben", subject="ana", id={"$id": "ben"}))
     yield plan.case(FAMILY, f"{state}/{message}/one-subject-twice", (*twice, *talk), rules=rules)
-    late = (*route.steps("ana"), _say(plan, "ana", message, "before"), Settle(), *route.steps("ben"))
-    steps = (*late, _say(plan, "ana", message, "after"), Settle())
+    late = (*route.steps("ana"), say(plan, "ana", message, "before"), Settle(), *route.steps("ben"))
+    steps = (*late, say(plan, "ana", message, "after"), Settle())
     yield plan.case(FAMILY, f"{state}/{message}/late-comer", steps, rules=rules)
-    same = (_say(plan, "ana", message, "same"), Settle(), _say(plan, "ana", message, "same"), Settle())
+    same = (say(plan, "ana", message, "same"), Settle(), say(plan, "ana", message, "same"), Settle())
     yield plan.case(FAMILY, f"{state}/{message}/same-words-twice", (*route.steps("ana"), *same), rules=rules)
     own_id = {"$id": "mine"}
-    again = (_say(plan, "ana", message, "one", id=own_id), Settle(), _say(plan, "ana", message, "two", id=own_id))
+    again = (say(plan, "ana", message, "one", id=own_id), Settle(), say(plan, "ana", message, "two", id=own_id))
     members = (*route.steps("ana"), *route.steps("ben"))
     yield plan.case(FAMILY, f"{state}/{message}/same-id-twice", (*members, *again, Settle()), rules=rules)
     yield from _renewed(plan, state, route, message, rules)
@@ -65,7 +65,7 @@ def _renewed(plan: Plan, state: str, route: Route, message: str, rules: tuple[st
         here = (*route.steps("ana"), *route.steps("ben"), renew, Settle())
         if plan.rehearse(here).states.get("ana") == "closed":
             continue
-        talk = (_say(plan, "ben", message, "one"), Settle(), _say(plan, "ana", message, "two"), Settle())
+        talk = (say(plan, "ben", message, "one"), Settle(), say(plan, "ana", message, "two"), Settle())
         yield plan.case(FAMILY, f"{state}/{message}/renewed-by-{secret}", (*here, *talk), rules=rules)
 
 
@@ -80,17 +80,17 @@ def _isolation(plan: Plan, state: str, route: Route, message: str) -> Iterator[C
     }
     for name, other in others.items():
         clients = (*route.steps("ana", room=room), *route.steps("ben", room=room), *route.steps("cat", room=other))
-        talk = (_say(plan, "ana", message, "here"), Settle(), _say(plan, "cat", message, "there"), Settle())
+        talk = (say(plan, "ana", message, "here"), Settle(), say(plan, "cat", message, "there"), Settle())
         yield plan.case(FAMILY, f"{state}/{message}/outsider/{name}", (*clients, *talk), rules=rules)
     for lurking, lurker in plan.leaves():
         if any(lurking == speaking for speaking, _ in plan.broadcasts()):
             continue
         never = tuple(r for i in plan.document.invariants if lurking in i.states for r in i.rules)
         clients = (*lurker.steps("eve"), *route.steps("ana"), *route.steps("ben"))
-        secret = (_say(plan, "ana", message, "secret"), Settle(), Idle(None))
+        secret = (say(plan, "ana", message, "secret"), Settle(), Idle(None))
         steps = plan.probed((*clients, *secret), "eve")
         yield plan.case(FAMILY, f"{state}/{message}/lurker/{lurking}", steps, rules=(*never, *rules))
-        said = (_say(plan, "eve", message, "intruding"), Settle())
+        said = (say(plan, "eve", message, "intruding"), Settle())
         intruding = (*route.steps("ana"), *lurker.steps("eve"), *said)
         yield plan.case(FAMILY, f"{state}/{message}/intruder/{lurking}", intruding, rules=never)
 
@@ -98,16 +98,16 @@ def _isolation(plan: Plan, state: str, route: Route, message: str) -> Iterator[C
 def _order(plan: Plan, state: str, route: Route, message: str) -> Iterator[Case]:
     rules = _rules(plan, route, message)
     members = (*route.steps("ana"), *route.steps("ben"), *route.steps("cat"))
-    burst = tuple(_say(plan, "ana", message, f"word {n}") for n in range(20))
+    burst = tuple(say(plan, "ana", message, f"word {n}") for n in range(20))
     yield plan.case(FAMILY, f"{state}/{message}/burst", (*members, *burst, Settle()), rules=rules)
-    both = tuple(_say(plan, who, message, f"{who} {n}") for n in range(10) for who in ("ana", "ben"))
+    both = tuple(say(plan, who, message, f"{who} {n}") for n in range(10) for who in ("ana", "ben"))
     yield plan.case(FAMILY, f"{state}/{message}/two-senders", (*members, *both, Settle()), rules=rules)
     form = plan.message(message).client
     assert form is not None
     pointer = next(iter(form.echoed), "").lstrip("/")
     longest = form.schema["properties"].get(pointer, {}).get("maxLength", 1000)
     lengths = (1, longest, 10, longest // 2, 1, longest, 2)
-    sized = tuple(_say(plan, "ana", message, chr(97 + n) * size) for n, size in enumerate(lengths))
+    sized = tuple(say(plan, "ana", message, chr(97 + n) * size) for n, size in enumerate(lengths))
     yield plan.case(FAMILY, f"{state}/{message}/long-and-short", (*members, *sized, Settle()), rules=rules)
 
 
@@ -120,12 +120,12 @@ def _leaving(plan: Plan, state: str, route: Route, message: str) -> Iterator[Cas
         "reset": (Reset("ben"),),
     }
     for name, end in ends.items():
-        talk = tuple(_say(plan, "ana", message, f"word {n}", rules=forget) for n in range(3))
-        back = (*route.steps("dan", subject="ben", id={"$id": "dan"}), _say(plan, "dan", message, "back", rules=forget))
+        talk = tuple(say(plan, "ana", message, f"word {n}", rules=forget) for n in range(3))
+        back = (*route.steps("dan", subject="ben", id={"$id": "dan"}), say(plan, "dan", message, "back", rules=forget))
         steps = (*members, *end, *talk, Settle(), *back, Settle())
         yield plan.case(FAMILY, f"{state}/{message}/left-by-{name}", steps, rules=forget)
-    speaking = (_say(plan, "ben", message, "last words", rules=forget), Close("ben"), Settle())
-    after = (_say(plan, "ana", message, "after", rules=forget), Settle())
+    speaking = (say(plan, "ben", message, "last words", rules=forget), Close("ben"), Settle())
+    after = (say(plan, "ana", message, "after", rules=forget), Settle())
     yield plan.case(FAMILY, f"{state}/{message}/left-speaking", (*members, *speaking, *after), rules=forget)
 
 
@@ -135,5 +135,5 @@ def _mixed(plan: Plan) -> Iterator[Case]:
     for index, (one, message) in enumerate(speaking):
         for other, answer in speaking[index + 1 :]:
             clients = (*plan.routes[one].steps("ana"), *plan.routes[other].steps("ben"))
-            talk = (_say(plan, "ana", message, "one"), Settle(), _say(plan, "ben", answer, "two"), Settle())
+            talk = (say(plan, "ana", message, "one"), Settle(), say(plan, "ben", answer, "two"), Settle())
             yield plan.case(FAMILY, f"mixed/{one}/{other}", (*clients, *talk))

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from conformance.exploring import Explorer, example
-from conformance.scripts import Case, Open, Send
+from conformance.scripts import Case, Knock, Open, Send
 from conformance.shrinking.edits import Edit
 from conformance.shrinking.plainer import tokens
 from conformance.shrinking.sizes import measure, same_as
@@ -73,7 +73,7 @@ def _all_open(case: Case) -> bool:
     opened: set[str] = set()
     for step in case.steps:
         client = getattr(step, "client", None)
-        if isinstance(step, Open):
+        if isinstance(step, Open | Knock):
             opened.add(step.client)
         elif client is not None and client not in opened:
             return False

@@ -23,6 +23,8 @@ from spec.machine.effects import Effects, Event, Run
 from spec.machine.facts import Classifier, Judge, Question
 from spec.machine.values import (
     Binary,
+    Breach,
+    Closing,
     Emission,
     Frame,
     NotUTF8,
@@ -63,7 +65,7 @@ class Machine:
             if version.subprotocol is not None and holds(version.applies, parameters)
         ]
         self._roots: dict[str, Any] = {"parameters": parameters, "served": self.served}
-        self._largest = int(compile_expression(document.largest)(self._roots))
+        self.largest = int(compile_expression(document.largest)(self._roots))
         self._effects = Effects(document)
         self._refusal = compile_template(document.refusal_body)
         self._bodies = {row.pointer: compile_template(row.body) for row in document.opening}
@@ -119,6 +121,8 @@ class Machine:
         connection = world.connections.get(number)
         if connection is None:
             return []
+        if isinstance(frame, Breach):
+            return self._fail(world, connection, frame)
         name, read = self.classify(frame)
         event = self._event(world, connection, now, self._scope(connection), ())
         event.source, event.read = number, read
@@ -145,9 +149,16 @@ class Machine:
         if connection is not None:
             world.forget(connection)
 
-    def classify(self, frame: Frame) -> tuple[str, Read | None]:
+    def _fail(self, world: World, connection: Connection, breach: Breach) -> list[Output]:
+        """Fail the connection (RFC 6455 section 7.1.7): a close frame, or none."""
+        world.causes += 1
+        world.forget(connection)
+        rules = self.document.framing.get(breach.kind, ())
+        return [Closing(connection.number, 0, None, rules, world.causes, pointer=f"/framing/{breach.kind}", how="end")]
+
+    def classify(self, frame: Text | Binary | NotUTF8) -> tuple[str, Read | None]:
         """Which input a frame is; size comes first, then kind, then content."""
-        if frame.size > self._largest:
+        if frame.size > self.largest:
             return "oversize", None
         match frame:
             case Binary():

@@ -9,11 +9,13 @@ from attrs import field, frozen
 
 __all__ = [
     "Binary",
+    "Breach",
     "Closing",
     "Emission",
     "Frame",
     "NotUTF8",
     "Output",
+    "Pong",
     "Refusal",
     "Request",
     "Text",
@@ -57,7 +59,14 @@ class NotUTF8:
     size: int
 
 
-Frame = Text | Binary | NotUTF8
+@frozen
+class Breach:
+    """A frame for which RFC 6455 fails the connection; `kind` is one of the document's `framing`."""
+
+    kind: str
+
+
+Frame = Text | Binary | NotUTF8 | Breach
 
 
 @frozen
@@ -87,7 +96,11 @@ class Emission:
 
 @frozen
 class Closing:
-    """The connection is closed; `reason` None leaves it free. `errors` is the error code that it follows, if any."""
+    """The connection is closed; `reason` None leaves it free.
+
+    `how` says what counts: `frame` a close frame with the code, `end` any close frame or the bare end of the transport,
+    `may` the same where nothing is due.
+    """
 
     connection: int
     code: int
@@ -96,9 +109,20 @@ class Closing:
     cause: int
     timer: str | None = None
     pointer: str = ""
+    how: str = "frame"
 
 
 Output = Emission | Closing
+
+
+@frozen
+class Pong:
+    """The answer to a ping, which a peer gives below the messages (RFC 6455 section 5.5.3)."""
+
+    connection: int
+    data: bytes
+    rules: tuple[str, ...]
+    pointer: str = "/framing/ping"
 
 
 @frozen

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from spec.bindings.json import NotJSON, decode
 from spec.expressions import compile_expression, pointer_get
-from spec.machine import Closing, Emission
+from spec.machine import Closing, Emission, Pong
 from spec.model import Broadcast, Document, Fail
 from spec.tracker.findings import Finding
 from spec.tracker.following import Follower
@@ -35,7 +35,8 @@ class Diagnosis:
 
     def message(self, h: Hypothesis, client: str, body: Body, at: float) -> Hypothesis:
         """The hypothesis with what a message breaks that nothing explains."""
-        for step in (self._out_of_order, self._doubled, self._strayed_from_room, self._forbidden, self._foreign):
+        steps = (self._ended, self._out_of_order, self._doubled, self._strayed_from_room)
+        for step in (*steps, self._forbidden, self._foreign):
             finding = step(h, client, body, at)
             if finding is not None:
                 h.findings.append(finding)
@@ -50,7 +51,7 @@ class Diagnosis:
         what = f"`{self.type(body)}`{self.code(body)} came"
         # What is repeated of a refused message is the fault of how that message was handled.
         speaker = self._speaker(body) or client
-        blamed = h.views[client] if h.views[client].heads() else h.views[speaker]
+        blamed = h.views[client] if h.views[client].claims() else h.views[speaker]
         stray = self._stray(blamed, client, what, at, "accepted")
         # What a timer sends may have crossed an input that the peer was slow to read: that rests on timing.
         stray = evolve(stray, timed=self.code(body).strip() in self._timed_codes)
@@ -92,10 +93,14 @@ class Diagnosis:
         match debt.output:
             case Emission(message=message, body=body):
                 return f"`{message}`{self.code(body)}"
+            case Closing(how="end" | "may"):
+                return "the end of the connection"
             case Closing(code=0):
                 return "the answer to the close frame"
             case Closing(code=code):
                 return f"the close with {code}"
+            case Pong(data=data):
+                return f"the pong to the ping {short(data.decode('latin-1'))}"
         raise TypeError(debt.output)
 
     def _similar(self, debt: Debt, body: Body) -> bool:
@@ -108,6 +113,18 @@ class Diagnosis:
         text = f"`{debt.output.message}` differs: " + "; ".join(str(d) for d in found)
         timed = self.code(body).strip() in self._timed_codes
         return Finding(check, debt.output.rules, text, client, at, timed, debt.focus)
+
+    def _ended(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
+        """Anything on a connection that was to be failed, or that its client had ended."""
+        view = h.views[client]
+        what, due = f"`{self.type(body)}`{self.code(body)} came", view.closing()
+        how = due.output.how if due is not None and isinstance(due.output, Closing) else "may"
+        if due is not None and how == "end":
+            text = f"{what} where {self.name(due)} was due"
+            return Finding("accepted", due.output.rules, text, client, at, focus=due.focus)
+        if how == "may" and view.number not in h.world.connections:
+            return Finding("stray", view.last_rules, f"{what} behind the end of the connection", client, at)
+        return None
 
     def _out_of_order(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         heads = h.views[client].heads()
@@ -217,7 +234,7 @@ class Diagnosis:
         return None
 
     def _stray(self, view: View, client: str, what: str, at: float, check: str) -> Finding:
-        heads = view.heads()
+        heads = view.claims()
         if heads:
             text = f"{what} where {self.name(heads[0])} was due"
             return Finding(check, heads[0].output.rules, text, client, at, focus=heads[0].focus)
@@ -232,6 +249,10 @@ class Diagnosis:
         assert debt is not None
         assert isinstance(debt.output, Closing)
         closing = debt.output
+        if closing.how != "frame":
+            if closing.how == "end":
+                h.covered.update(debt.rules)
+            return
         before = [d for d in view.debts if d is not debt and d.domain == debt.domain]
         if before and view.status != "closing":
             rules = tuple(dict.fromkeys((*self._document.close_rules, *before[0].output.rules)))
@@ -274,7 +295,9 @@ class Diagnosis:
         """Note what should have come before now, and let go of it."""
         for client, view in h.views.items():
             late = next((debt for debt in view.debts if debt.latest < now), None)
-            if late is not None:
+            if late is not None and isinstance(late.output, Closing) and late.output.how == "may":
+                view.debts.remove(late)
+            elif late is not None:
                 rules = tuple(dict.fromkeys((*late.output.rules, *self._document.due_rules)))
                 text = f"{self.name(late)} did not come"
                 h.findings.append(Finding("missing", rules, text, client, now, timed=True, focus=late.focus))

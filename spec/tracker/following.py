@@ -122,7 +122,7 @@ class Follower:
         """Note what is due to the clients of the exchange."""
         for output in outputs:
             client = h.client_of(output.connection)
-            if client is None:
+            if client is None or h.views[client].status == "deaf":
                 continue
             view = h.views[client]
             other = output.source if isinstance(output, Emission) and output.source != output.connection else None
@@ -167,5 +167,5 @@ class Follower:
     def free(self, h: Hypothesis, view: View, body: Mapping[str, Any]) -> bool:
         """Whether a message may come at any time."""
         assert view.number is not None
-        allowed = self.machine.unsolicited(h.world, view.number)
+        allowed = self.machine.unsolicited(h.world, view.number) or view.parting
         return any(not self.differences(emission, body) for emission in allowed)

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from spec.machine import Closing, Emission, Output, Refusal, Upgrade
+from spec.machine import Closing, Emission, Output, Pong, Refusal, Upgrade
 from spec.machine.world import World
 from spec.tracker.findings import Finding
 
@@ -20,7 +20,7 @@ class Debt:
     Outputs of one `domain` come in order; those of different domains in any order.
     """
 
-    output: Output
+    output: Output | Pong
     domain: tuple[str, int]
     latest: float
     focus: tuple[str, ...]
@@ -32,7 +32,7 @@ class Debt:
 
 @define
 class View:
-    """What one client has seen and is owed."""
+    """What one client has seen and is owed; `parting` are the messages that may cross the end of its connection."""
 
     number: int | None = None
     status: str = "new"
@@ -42,6 +42,7 @@ class View:
     last_rules: tuple[str, ...] = ()
     ids: frozenset[Any] = frozenset()
     focus: tuple[str, ...] = ()
+    parting: tuple[Emission, ...] = ()
 
     def copy(self) -> View:
         return evolve(self, debts=list(self.debts), paid=list(self.paid))
@@ -53,6 +54,10 @@ class View:
             seen.setdefault(debt.domain, debt)
         own = ("own", self.number or 0)
         return sorted(seen.values(), key=lambda debt: debt.domain != own)
+
+    def claims(self) -> list[Debt]:
+        """The heads that anything else would come instead of: neither pongs nor an end that is merely allowed."""
+        return [d for d in self.heads() if not isinstance(d.output, Pong) and getattr(d.output, "how", "") != "may"]
 
     def closing(self) -> Debt | None:
         """The close that is due, if one is."""

@@ -8,13 +8,16 @@ some hypothesis drops those that it does not fit; one that fits none is a findin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from spec.expressions import pointer_get
-from spec.machine import Closing, Refusal, Request
+from spec.machine import Closing, Pong, Refusal, Request
 from spec.machine.machine import Machine
-from spec.machine.values import Frame, Text
+from spec.machine.values import Breach, Frame, Text
 from spec.machine.world import World
 from spec.messages import Read, reader_of
 from spec.tracker.answers import Answer, answer_findings
@@ -35,7 +38,8 @@ class Tracker:
     """Follows one exchange of any number of clients with one peer; times are epoch seconds.
 
     Call `opened`, `answered`, `sent`, `received`, `closed`, `we_closed` and `dropped` as these happen, in their order,
-    and `advance` when time has passed; `deadline` says when that may matter next.
+    and `advance` when time has passed; `deadline` says when that may matter next. `knocked`, `pinged`, `ponged`,
+    `finished`, `strained` and `deafened` are for what goes on below the messages.
     """
 
     def __init__(self, machine: Machine, slack: Slack | None = None) -> None:
@@ -46,6 +50,11 @@ class Tracker:
         self._diagnosis = Diagnosis(self._follower)
         self._reader = reader_of(self.document, "server")
         self._content = Content(self.document)
+
+    @property
+    def patience(self) -> float:
+        """How long, in seconds, what is due without a deadline of its own may take, as this observer sees it."""
+        return self._follower.within + self._follower.slack.lateness
 
     # -------------------------------------------------------------------------------------------------- verdict
 
@@ -82,7 +91,9 @@ class Tracker:
         return any(all(self._quiet(h, view, now) for view in h.views.values()) for h in self.hypotheses)
 
     def _quiet(self, h: Hypothesis, view: View, now: float) -> bool:
-        return not view.debts and all(due.at > now for _, due in self._follower.timers(h, view))
+        return all(debt.latest == math.inf for debt in view.debts) and all(
+            due.at > now for _, due in self._follower.timers(h, view)
+        )
 
     def running(self, client: str, timer: str | None = None) -> bool:
         """Whether a timer (any, or the named one) of the client's connection still runs by every hypothesis."""
@@ -128,22 +139,39 @@ class Tracker:
         leaks = self._content.leaks(client, answer.texts(), at)
         self._each(lambda h: [self._answered(h, client, answer, at, leaks)])
 
-    def sent(self, client: str, frame: Frame, at: float, focus: tuple[str, ...] = ()) -> None:
-        """A client sent a message."""
-        if isinstance(frame, Text):
-            self._diagnosis.said.append((client, frame.text))
+    def sent(
+        self,
+        client: str,
+        frame: Frame | None,
+        at: float,
+        focus: tuple[str, ...] = (),
+        *,
+        otherwise: tuple[Frame | None, ...] = (),
+    ) -> None:
+        """A client sent a message, or what the peer may as well take for something else, or for nothing (None)."""
+        ways = (frame, *otherwise)
+        for way in ways:
+            if isinstance(way, Text):
+                self._diagnosis.said.append((client, way.text))
+        self._each(lambda h: [one for way in ways for one in self._handled(_own(h, ways), client, way, at, focus)])
 
+    def _handled(
+        self, h: Hypothesis, client: str, frame: Frame | None, at: float, focus: tuple[str, ...]
+    ) -> list[Hypothesis]:
         def apply(h: Hypothesis, moment: float) -> None:
             view = h.views[client]
-            if view.number is None or view.status != "open":
-                return
             view.focus = focus
+            if view.number is None or view.status != "open" or frame is None:
+                return
+            parting = tuple(self.machine.unsolicited(h.world, view.number))
             outputs = self.machine.receive(h.world, view.number, frame, moment)
+            if isinstance(frame, Breach) and outputs:
+                view.parting = parting
             h.focuses[h.world.causes] = focus
             view.last_rules = next((o.rules for o in outputs if o.connection == view.number), view.last_rules)
             self._follower.owe(h, outputs, at + self._follower.within, focus)
 
-        self._each(lambda h: self._follower.consume(h, client, at, apply))
+        return self._follower.consume(h, client, at, apply)
 
     def received(self, client: str, text: str, at: float) -> None:
         """A text message arrived at a client."""
@@ -162,7 +190,7 @@ class Tracker:
         leaks = self._content.leaks(client, [reason], at)
         self._each(lambda h: [self._closed(_with(h, leaks), client, code, reason, at)])
 
-    def we_closed(self, client: str, at: float) -> None:
+    def we_closed(self, client: str, at: float, focus: tuple[str, ...] = ()) -> None:
         """A client sent a close frame, which is to be answered with another."""
 
         def apply(h: Hypothesis) -> list[Hypothesis]:
@@ -170,6 +198,7 @@ class Tracker:
             if view.status == "open" and view.number is not None:
                 self.machine.ended(h.world, view.number)
                 answer = Closing(view.number, 0, None, self.document.answer_close, 0)
+                view.focus = focus or view.focus
                 view.debts = [Debt(answer, ("own", view.number), at + self._follower.within, view.focus)]
                 view.status = "closing"
             return [h]
@@ -184,6 +213,103 @@ class Tracker:
             return [h]
 
         self._each(apply)
+
+    # -------------------------------------------------------------------------------------- below the messages
+
+    def knocked(self, client: str, answer: Answer | None, at: float, *, ended: bool = True, due: bool = True) -> None:
+        """What came to a request that is no valid handshake: an answer, an end, or nothing in time (not `ended`).
+
+        Where nothing is `due`, the request was only begun, and is not judged.
+        """
+        rules = self.document.framing.get("handshake", ()) if due else ()
+        found = self._content.leaks(client, answer.texts(), at) if answer is not None else []
+        if answer is not None and answer.status == 101:
+            found.append(Finding("accepted", rules, "what is no valid handshake was upgraded", client, at))
+        elif answer is None and due and not ended:
+            late = (*rules, *self.document.due_rules)
+            text = "what is no valid handshake was neither answered nor its connection ended"
+            found.append(Finding("missing", late, text, client, at, timed=True))
+
+        def apply(h: Hypothesis) -> list[Hypothesis]:
+            h.views[client] = View(status="refused")
+            h.covered.update(rules if answer is not None or ended else ())
+            return [_with(h, found)]
+
+        self._each(apply)
+
+    def mentioned(self, client: str, text: str) -> None:
+        """A client sent a text that nothing may come of: if something does, it is known whose it was."""
+        self._diagnosis.said.append((client, text))
+
+    def pinged(self, client: str, data: bytes, at: float, focus: tuple[str, ...] = ()) -> None:
+        """A client sent a ping; only the last of several must be answered (RFC 6455 section 5.5.3)."""
+        rules = self.document.framing.get("ping", ())
+
+        def apply(h: Hypothesis, moment: float) -> None:
+            view = h.views[client]
+            if view.status == "open" and view.number in h.world.connections and rules:
+                others = [debt for debt in view.debts if not isinstance(debt.output, Pong)]
+                latest = at + self._follower.within + self._follower.slack.lateness
+                pong = Pong(view.number, data, rules)
+                view.debts = [*others, Debt(pong, ("pong", view.number), latest, focus)]
+
+        self._each(lambda h: self._follower.consume(h, client, at, apply))
+
+    def ponged(self, client: str, data: bytes) -> None:
+        """A pong arrived; one that answers nothing is lawful, and no answer."""
+
+        def apply(h: Hypothesis) -> list[Hypothesis]:
+            view = h.views[client]
+            for debt in [d for d in view.debts if isinstance(d.output, Pong) and d.output.data == data]:
+                view.debts.remove(debt)
+                h.covered.update(debt.rules)
+            return [h]
+
+        self._each(apply)
+
+    def finished(self, client: str, at: float) -> None:
+        """A client ended its side of the transport, and still reads: it is no member, and nothing is due to it."""
+
+        def apply(h: Hypothesis, moment: float) -> None:
+            view = h.views[client]
+            if view.status == "closing":
+                view.debts = [_loosened(debt) for debt in view.debts]
+            if view.status != "open" or view.number not in h.world.connections:
+                return
+            view.parting = tuple(self.machine.unsolicited(h.world, view.number))
+            self.machine.ended(h.world, view.number)
+            view.last_rules, view.debts = self.document.forget, []
+            end = Closing(view.number, 0, None, self.document.forget, 0, how="may")
+            self._follower.owe(h, [end], at + self._follower.within, ())
+
+        self._each(lambda h: self._follower.consume(h, client, at, apply))
+
+    def strained(self, client: str) -> None:
+        """A client asked for so much that the peer may end its connection from now on, at any time."""
+
+        def apply(h: Hypothesis) -> list[Hypothesis]:
+            view = h.views[client]
+            if view.status == "open" and view.number is not None:
+                end = Closing(view.number, 0, None, (), 0, how="may")
+                view.debts.append(Debt(end, ("may", view.number), math.inf, ()))
+            return [h]
+
+        self._each(apply)
+
+    def deafened(self, client: str) -> None:
+        """A client reads no more: what comes of its connection is seen, and judged, no longer."""
+
+        def apply(h: Hypothesis) -> list[Hypothesis]:
+            view = h.views[client]
+            view.status, view.debts = "deaf", []
+            connection = h.world.connections.get(view.number or 0)
+            if connection is not None:
+                connection.timers.clear()
+            return [h]
+
+        self._each(apply)
+
+    # -------------------------------------------------------------------------------------------------- silence
 
     def advance(self, now: float) -> None:
         """Nothing more was observed until `now`: what was due before is missing."""
@@ -274,6 +400,16 @@ class Tracker:
 def _with(h: Hypothesis, findings: Iterable[Finding]) -> Hypothesis:
     h.findings.extend(findings)
     return h
+
+
+def _loosened(debt: Debt) -> Debt:
+    """The same debt, where the bare end of the transport pays it too."""
+    return evolve(debt, output=evolve(debt.output, how="end")) if isinstance(debt.output, Closing) else debt
+
+
+def _own(h: Hypothesis, ways: tuple[Frame | None, ...]) -> Hypothesis:
+    """The hypothesis, or one of its own for each of several ways to go on from it."""
+    return h.copy() if len(ways) > 1 else h
 
 
 def _badness(h: Hypothesis) -> tuple[bool, int]:

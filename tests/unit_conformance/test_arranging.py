@@ -332,3 +332,12 @@ def test_addresses() -> None:
     taken = [many.take() for _ in range(1000)]
     assert len(set(taken)) == 1000
     assert all(loopback(address) for address in taken)
+
+
+def test_only_what_is_said_to_be_owned_is_attacked(tmp_path: Path) -> None:
+    """Loopback is; elsewhere the flag says it, or the target file."""
+    assert given(protocol="chat", url="ws://127.0.0.1:1").target.owned
+    assert not given(protocol="chat", url="ws://example.com").target.owned
+    assert given(protocol="chat", url="ws://example.com", i_own_this_target=True).target.owned
+    (tmp_path / "handfast.toml").write_text("[target]\nowned = true\n")
+    assert given(protocol="chat", url="ws://example.com").target.owned

@@ -63,6 +63,7 @@ def run(
     *cases: Case,
     fail_fast: bool = False,
     connections: int = 200,
+    owned: bool = True,
     shrink: float = 0.0,
     interrupted: float = math.inf,
 ) -> Stage:
@@ -90,6 +91,7 @@ def run(
     async def main() -> None:
         target = arranged(connections=connections).target
         target.endpoint = stage.endpoint  # type: ignore[assignment]
+        target.owned = owned
         shrinker = Shrinker(plan("message").explorer, shrink) if shrink else None
         stage.runner = Runner(target, stage.told.append, Clock(), fail_fast, shrinker)
         with trio.move_on_after(interrupted):
@@ -595,3 +597,37 @@ def test_lateness_is_remembered_with_its_moment() -> None:
 def test_a_process_that_is_not_late_does_not_say_so() -> None:
     """In virtual time nothing is ever late."""
     assert run({"a/1": [slowly(60.0)]}).runner.lag.worst < 1e-6
+
+
+# -------------------------------------------------------------------------------------------------------- attacks
+
+
+def test_attacks_come_when_the_others_are_known() -> None:
+    """But for those that wait for a timer, which the others are waited for with."""
+    plays: dict[str, list[Play]] = {name: [good] for name in ("a/attack", "b/waiting", "c/plain", "d/long")}
+    attack, waiting = case("a/attack", hostile=True), case("b/waiting", hostile=True, wait=1.0)
+    stage = run(plays, attack, waiting, case("c/plain"), case("d/long", wait=2.0))
+
+    assert [name for name, _ in stage.played] == ["d/long", "b/waiting", "c/plain", "a/attack"]
+
+
+def test_a_target_that_an_attack_killed_has_the_attack_named() -> None:
+    """The last one that was begun, though the death may be seen by another case."""
+
+    def dies(stage: Stage, one: Case) -> Outcome:
+        stage.endpoint.alive = False
+        return Outcome(unreachable="Connection refused")
+
+    stage = run({"a/plain": [good], "b/attack": [dies]}, case("a/plain"), case("b/attack", hostile=True))
+
+    assert stage.runner.died == "Connection refused, behind the attack b/attack"
+    assert verdicts(stage) == {"a/plain": "pass"}
+
+
+def test_a_target_that_is_not_owned_is_not_attacked() -> None:
+    """The case is not applicable, and says what it needs."""
+    stage = run({"a/plain": [good], "b/attack": [good]}, case("a/plain"), case("b/attack", hostile=True), owned=False)
+
+    assert verdicts(stage) == {"a/plain": "pass", "b/attack": "not applicable"}
+    assert [name for name, _ in stage.played] == ["a/plain"]
+    assert "--i-own-this-target" in stage.runner.results["b/attack"].message

@@ -13,13 +13,20 @@ from conformance.scripts import (
     Close,
     Expire,
     Fragment,
+    Frame,
+    Frames,
+    HalfClose,
+    Hold,
     Idle,
+    Knock,
     Open,
     Ping,
     Raw,
+    Release,
     Reset,
     Send,
     Settle,
+    Stall,
     case_from_data,
     case_to_data,
     token,
@@ -71,12 +78,23 @@ EVERY_STEP = (
     Close("ana", None),
     Reset("ana"),
     Reset("ana", gently=True),
+    Open("ana", each=1, narrow=True),
+    Knock("ana", ({"$join": ["GET ", {"$path": "a"}]}, "Host: x"), ended=False, due=False),
+    Knock("ana", hex="00ff"),
+    Frames("ana", (Frame(), Frame(9, "x", None, 7, False, 5, "", 64, 2**63)), times=3, strains=True),
+    Frames("ana", (Frame(0, hex="ff"),), Send("ana", "auth", {"token": token()}, drop=("/id",)), -5, 1, rules=("A",)),
+    Hold("ana"),
+    Release("ana"),
+    Ping("ana", rules=("A",)),
+    Close("ana", rules=("A",)),
+    Stall("ana"),
+    HalfClose("ana"),
 )
 
 
 def test_every_kind_of_step_survives_a_file_with_all_that_it_can_hold() -> None:
     """Values that are as they would be anyway are left out, and come back."""
-    whole = Case("a/b", "a", ("A", "B"), EVERY_STEP, "text", "should", 1.25, True, False, {"samples": 3})
+    whole = Case("a/b", "a", ("A", "B"), EVERY_STEP, "text", "should", 1.25, True, False, {"samples": 3}, True)
     data = case_to_data(whole)
 
     assert through_a_file(whole) == whole
@@ -113,6 +131,9 @@ GOOD = case_to_data(case())
         {**GOOD, "steps": [{"do": "open"}]},
         {**GOOD, "steps": [{"do": "settle", "client": "ana"}]},
         {**GOOD, "steps": [{"do": "open", "client": "ana", "headers": [3]}]},
+        {**GOOD, "steps": [{"do": "frames", "client": "ana"}]},
+        {**GOOD, "steps": [{"do": "frames", "client": "ana", "frames": [{"opcodes": 1}]}]},
+        {**GOOD, "steps": [{"do": "frames", "client": "ana", "frames": [], "of": {"message": "x"}}]},
         {**GOOD, "steps": [{"do": "open", "client": "ana", "headers": [["a", "b", "c"]]}]},
         {key: value for key, value in GOOD.items() if key != "id"},
         {**GOOD, "unknown": 1},

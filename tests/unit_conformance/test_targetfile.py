@@ -15,6 +15,7 @@ url = "wss://chat.example/base"
 protocol = "chat"
 ca = "authority.pem"
 connections = 20
+owned = true
 
 [parameters]
 auth_deadline = "700ms"
@@ -58,6 +59,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         "protocol": "chat",
         "ca": "authority.pem",
         "connections": 20,
+        "owned": True,
     }
     assert data["parameters"] == {"auth_deadline": "700ms", "origins": ["https://app.example"]}
     assert data["tokens"]["command"] == ["mint", "--for", "suite"]

@@ -11,7 +11,8 @@ import pytest
 import trio
 import trio.testing
 
-from conformance.wire import BINARY, CLOSE, PING, TEXT, Endpoint, NotWebSocket, Unreachable, Wire, encode_frame
+from conformance.framing import BINARY, CLOSE, PING, TEXT, encode_frame
+from conformance.wire import Endpoint, NotWebSocket, Unreachable, Wire
 
 # RFC 6455 section 5.7: opcode, final, payload, and the octets of the unmasked frame.
 GOLDEN = [

@@ -20,7 +20,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from spec.expressions import rfc3339
-from spec.machine import Binary, Closing, Emission, Engine, NotUTF8, Output, Request, Text, Upgrade
+from spec.machine import Binary, Breach, Closing, Emission, Engine, NotUTF8, Output, Request, Text, Upgrade
 from spec.machine.world import World
 from spec.parameters import resolve
 from spec.tracker import Answer, Finding, Slack, Tracker
@@ -1231,3 +1231,196 @@ def test_a_simulation_sees_something() -> None:
         if isinstance(output, Emission) and output.message != "recipe_update":
             broken = Simulation("message", PLAIN, double=index)
             assert [finding.check for finding in broken.run(TALK)][:1] == ["double"], output
+
+
+# ----------------------------------------------------------------------------------------------- below the messages
+
+
+def breaks(w: Watch, client: str, at: float, kind: str = "unmasked") -> None:
+    w.tracker.sent(client, Breach(kind), NOW + at)
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1002, "no mask"), (1007, ""), (1005, ""), (None, "")])
+def test_a_breach_of_framing_ends_the_connection_in_any_way(code: int | None, reason: str) -> None:
+    """With a close of any code, or with the transport alone; others are not concerned."""
+    w = Watch()
+    w.member("ana", 0.0)
+    w.member("ben", 0.1)
+    breaks(w, "ana", 1.0)
+    w.closed("ana", 1.1, code, reason)
+    w.says("ben", 1.2, "salt")
+    w.said("ben", 1.3, "salt", "c1", by="ben")
+    w.idles(20.0)
+
+    assert w.found == []
+    assert w.tracker.covered >= {"RFC6455-5.1", "CHAT-MSG-2"}
+
+
+def test_a_breach_that_is_let_pass_is_found() -> None:
+    """In silence, by an answer to it, and by what others hear of it: by the rule that it breaks."""
+    w = Watch()
+    w.member("ana", 0.0)
+    breaks(w, "ana", 1.0, "reserved_bits")
+    w.idles(4.0)
+    assert w.blamed == [("missing", "RFC6455-5.2")]
+
+    w = Watch()
+    w.upgraded("ana", 0.0)
+    breaks(w, "ana", 1.0, "control")
+    w.error("ana", 1.1, "MESSAGE_INVALID")
+    assert w.blamed == [("accepted", "RFC6455-5.5")]
+
+    w = Watch()
+    w.member("ana", 0.0)
+    w.member("ben", 0.1)
+    w.tracker.mentioned("ana", json.dumps(message("chat_message", {"content": "salt"}, "c1")))
+    breaks(w, "ana", 1.0, "interleaved")
+    w.said("ben", 1.1, "salt")
+    assert w.blamed == [("accepted", "RFC6455-5.4")]
+
+
+def test_what_may_be_taken_in_two_ways_is_not_blamed_for_either() -> None:
+    """But for a third it is."""
+    outcomes: list[tuple[Trace, list[str]]] = [
+        (lambda w: w.said("ana", 1.1, "salt", "c1"), []),
+        (lambda w: w.closed("ana", 1.1, 1002), []),
+        (lambda w: w.said("ana", 1.1, "pepper", "c1"), ["message"]),
+    ]
+    for outcome, expected in outcomes:
+        w = Watch()
+        w.member("ana", 0.0)
+        said = text(message("chat_message", {"content": "salt"}, "c1"))
+        w.tracker.sent("ana", said, NOW + 1.0, otherwise=(Breach("length"),))
+        outcome(w)
+        w.idles(4.0)
+
+        assert [finding.check for finding in w.found] == expected
+
+
+def test_what_may_be_nothing_yet_leaves_timers_running() -> None:
+    """A frame that is announced too large: closed with 1009 at once, or the deadline comes as ever."""
+    for early in (True, False):
+        w = Watch()
+        w.upgraded("ana", 0.0)
+        w.tracker.sent("ana", None, NOW + 0.1, otherwise=(Binary(10**9),))
+        if early:
+            w.closed("ana", 0.2, 1009)
+        else:
+            w.error("ana", 5.02, "AUTH_TIMEOUT")
+            w.closed("ana", 5.03, 1008, "AUTH_TIMEOUT")
+        w.idles(20.0)
+
+        assert w.found == []
+
+
+def test_the_last_ping_is_answered_with_its_data() -> None:
+    """Pongs to earlier ones, and such as nobody asked for, are neither here nor there."""
+    w = Watch()
+    w.upgraded("ana", 0.0)
+    w.tracker.pinged("ana", b"one", NOW + 0.1)
+    w.tracker.pinged("ana", b"two", NOW + 0.2)
+    w.tracker.ponged("ana", b"unasked")
+    w.tracker.ponged("ana", b"two")
+    w.idles(3.0)
+    assert w.found == []
+    assert "RFC6455-5.5.2" in w.tracker.covered
+
+    w.tracker.pinged("ana", b"three", NOW + 3.1)
+    w.tracker.ponged("ana", b"")
+    w.tracker.ponged("ana", b"two")
+    w.idles(5.4)
+    assert w.blamed == [("missing", "RFC6455-5.5.2")]
+
+
+def test_a_ping_need_not_be_answered_behind_a_close() -> None:
+    """Neither behind one that is due, nor behind one that was sent."""
+    w = Watch()
+    w.member("ana", 0.0)
+    w.tracker.pinged("ana", b"one", NOW + 1.0)
+    breaks(w, "ana", 1.1)
+    w.tracker.pinged("ana", b"two", NOW + 1.2)
+    w.closed("ana", 1.3, 1002)
+    w.idles(20.0)
+
+    assert w.found == []
+
+
+def test_who_has_said_its_last_is_no_member_any_more() -> None:
+    """A connection that its client half closed may stay as it is, but nothing of the room comes to it."""
+    w = Watch()
+    w.member("ana", 0.0)
+    w.member("ben", 0.1)
+    w.tracker.finished("ana", NOW + 1.0)
+    w.idles(4.0)
+    w.says("ben", 4.1, "salt")
+    w.said("ben", 4.2, "salt", "c1", by="ben")
+    assert w.tracker.settled(NOW + 4.3)
+    assert w.found == []
+
+    w.said("ana", 4.3, "salt", by="ben")
+    assert w.blamed == [("stray", "ALL-CLOSE-4")]
+
+
+def test_a_half_closed_connection_may_be_ended_in_any_way() -> None:
+    """Also one whose close frame has not been answered yet."""
+    for closes in (True, False):
+        w = Watch()
+        w.member("ana", 0.0)
+        if closes:
+            w.tracker.we_closed("ana", NOW + 1.0)
+        w.tracker.finished("ana", NOW + 1.1)
+        w.closed("ana", 1.2, None)
+        w.idles(20.0)
+
+        assert w.found == []
+
+
+def test_who_asks_for_too_much_may_be_let_go_but_not_kept_beyond_its_time() -> None:
+    """Timers go on as if nothing was."""
+    w = Watch()
+    w.upgraded("ana", 0.0)
+    w.tracker.strained("ana")
+    assert w.tracker.settled(NOW + 0.1)
+    w.closed("ana", 1.0, 1008, "enough")
+    w.idles(20.0)
+    assert w.found == []
+
+    w = Watch()
+    w.upgraded("ana", 0.0)
+    w.tracker.strained("ana")
+    w.idles(20.0)
+    assert w.blamed == [("missing", "CHAT-AUTH-4")]
+
+
+def test_who_does_not_read_is_not_judged_by_and_others_are() -> None:
+    """A member that reads no more is owed nothing that could be seen; the others' copies are due as ever."""
+    w = Watch()
+    w.member("ana", 0.0)
+    w.member("ben", 0.1)
+    w.tracker.deafened("ben")
+    w.says("ana", 1.0, "salt")
+    w.said("ana", 1.1, "salt", "c1")
+    w.idles(2000.0)
+    assert [finding for finding in w.found if finding.client == "ben"] == []
+
+    w = Watch()
+    w.member("ana", 0.0)
+    w.member("ben", 0.1)
+    w.tracker.deafened("ben")
+    w.says("ana", 1.0, "salt")
+    w.idles(4.0)
+    assert w.blamed == [("missing", "CHAT-MSG-2")]
+
+
+def test_no_handshake_is_refused_or_dropped() -> None:
+    """By any status and any end; an upgrade of it, and silence, are found."""
+    w = Watch()
+    w.tracker.knocked("ana", Answer(400, ()), NOW + 0.1)
+    w.tracker.knocked("ben", None, NOW + 0.1)
+    w.tracker.knocked("cat", None, NOW + 0.1, ended=False, due=False)
+    assert w.found == []
+    assert "RFC6455-4.2.1" in w.tracker.covered
+
+    w.tracker.knocked("dan", Answer(101, ()), NOW + 0.2)
+    w.tracker.knocked("eve", None, NOW + 3.0, ended=False)
+    assert w.blamed == [("accepted", "RFC6455-4.2.1"), ("missing", "RFC6455-4.2.1")]
