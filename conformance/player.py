@@ -27,6 +27,9 @@ __all__ = ["Entry", "Outcome", "Player"]
 _LONGEST = 400
 """How many characters of a text a transcript keeps."""
 
+_WAITING = (scripts.Settle, scripts.Expire, scripts.Idle)
+"""Steps in which a case only listens."""
+
 _PATIENCE = 0.1
 """After so many seconds without an answer, a case counts as waiting and not as talking."""
 
@@ -87,10 +90,22 @@ class Outcome:
 
 @define
 class Pause:
-    """Gives the case's place among the active ones away while it waits for time to pass."""
+    """A case's place among the few that talk, to be given away while it waits for time to pass."""
 
-    release: Callable[[], None]
-    acquire: Callable[[], Any]
+    _places: trio.Semaphore
+    _held: bool = False
+
+    async def acquire(self) -> None:
+        """Take a place, where the case has none."""
+        if not self._held:
+            await self._places.acquire()
+            self._held = True
+
+    def release(self) -> None:
+        """Give the place away, where the case has one."""
+        if self._held:
+            self._held = False
+            self._places.release()
 
 
 class Player:
@@ -159,6 +174,8 @@ class Player:
         if getattr(step, "client", None) in self._held and not isinstance(step, scripts.Release):
             self._hold(step)
             return
+        if self._pause is not None and not isinstance(step, _WAITING):
+            await self._pause.acquire()
         match step:
             case scripts.Open():
                 await self._open(step)
@@ -361,32 +378,25 @@ class Player:
 
     # ------------------------------------------------------------------------------------------------- waiting
 
-    async def _until(self, done: Callable[[], bool], patience: float = _PATIENCE) -> None:
-        """Wait for what comes; after a moment without anything the case gives its place to others."""
-        resting = False
-        try:
-            while not self._tracker.failed and not done():
-                self._changed = trio.Event()
-                deadline = self._tracker.deadline()
-                left = math.inf if deadline is None else max(0.0, deadline - self._clock()) + 0.001
-                with trio.move_on_after(left if resting else min(left, patience)) as scope:
-                    await self._changed.wait()
-                if scope.cancelled_caught and not resting:
-                    resting = True
-                    self._rest()
-                self._tracker.advance(self._clock())
-        finally:
-            if resting:
-                await self._return()
+    async def _until(self, done: Callable[[], bool], patience: float = _PATIENCE, end: float = math.inf) -> None:
+        """Wait for what comes, and for no longer than to a moment.
 
-    def _rest(self) -> None:
-        if self._pause is not None:
-            self._pause.release()
-
-    async def _return(self) -> None:
-        if self._pause is not None:
-            with trio.CancelScope(shield=True):
-                await self._pause.acquire()
+        After some patience without anything the case gives its place to others, until it has something to say.
+        """
+        while not self._tracker.failed and not done():
+            now = self._clock()
+            if now >= end:
+                return
+            if patience == 0.0 and self._pause is not None:
+                self._pause.release()
+            deadline = self._tracker.deadline()
+            left = min(end, math.inf if deadline is None else max(deadline, now) + 0.001) - now
+            self._changed = trio.Event()
+            with trio.move_on_after(min(left, patience or math.inf)) as scope:
+                await self._changed.wait()
+            if scope.cancelled_caught:
+                patience = 0.0
+            self._tracker.advance(self._clock())
 
     def _settled(self) -> bool:
         return self._tracker.settled(self._clock())
@@ -402,8 +412,7 @@ class Player:
         await self._until(lambda: not self._tracker.running(client, timer) and self._settled(), 0.0)
 
     async def _idle(self, seconds: float) -> None:
-        with trio.move_on_after(seconds):
-            await self._until(lambda: False, 0.0)
+        await self._until(lambda: False, 0.0, self._clock() + seconds)
         self._tracker.advance(self._clock())
 
     async def _goodbye(self) -> None:

@@ -139,11 +139,12 @@ class Runner:
 
     async def _one(self, case: Case, busy: trio.Semaphore, live: trio.Semaphore) -> None:
         try:
-            await busy.acquire()
+            pause = Pause(busy)
+            await pause.acquire()
             try:
-                outcome = await self._play(case, Pause(busy.release, busy.acquire))
+                outcome = await self._play(case, pause)
             finally:
-                busy.release()
+                pause.release()
             if outcome.unreachable is not None and not await self._alive():
                 self.dies(outcome.unreachable)
             elif outcome.unreachable is not None or _doubtful(case, outcome):
