@@ -111,9 +111,12 @@ async def connect(host: str, port: int, source: str | None, *, narrow: bool = Fa
             sock.bind((source, 0))
         problem = sock.connect_ex((host, port))
         if problem == errno.EINPROGRESS:
+            # On this machine the connection is made by the time we can ask again.
+            problem = sock.connect_ex((host, port))
+        if problem in {errno.EALREADY, errno.EINPROGRESS}:
             await trio.lowlevel.wait_writable(sock)
             problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if problem:
+        if problem not in {0, errno.EISCONN}:
             raise OSError(problem, os.strerror(problem))
         return TCP(sock)
     except BaseException:
