@@ -94,7 +94,7 @@ def _smoke(cases: list[Case]) -> list[Case]:
 
 @contextmanager
 def _seldom_collecting() -> Iterator[None]:
-    """Nearly all that a run makes lives to its end; searching it for cycles again and again takes a tenth of its time."""
+    """Nearly all that a run makes lives to its end; searching it for cycles all the time takes a tenth of it."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)

@@ -19,24 +19,21 @@ __all__ = ["TCP", "connect"]
 
 
 class TCP(trio.abc.HalfCloseableStream):
-    """A connected socket; one task may receive while others send, whose bytes go out whole and in turn."""
+    """A connected socket; one task may receive while another sends."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
-        self._sending = trio.Lock()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send bytes; waits only where the system takes no more or another task is sending."""
-        sent = 0 if self._sending.locked() else self._send(data)
-        if sent < len(data):
-            async with self._sending:
-                rest = memoryview(data)[sent:]
-                while rest:
-                    await self.wait_send_all_might_not_block()
-                    rest = rest[self._send(rest) :]
+        """Send bytes; waits only where the system takes no more."""
+        rest = memoryview(data)[self.send_now(data) :]
+        while rest:
+            await self.wait_send_all_might_not_block()
+            rest = rest[self.send_now(rest) :]
 
-    def _send(self, data: bytes | bytearray | memoryview) -> int:
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
+        """Send what the system takes without waiting; says how many bytes that were."""
         self._check()
         try:
             return self._socket.send(data)

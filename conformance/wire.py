@@ -257,13 +257,14 @@ class Wire:
     async def _send(self, data: bytes) -> None:
         assert self._stream is not None
         try:
-            # A peer that does not read any more must not keep the suite waiting for ever.
-            with trio.move_on_after(_PATIENCE):
-                if isinstance(self._stream, tcp.TCP):
-                    await self._stream.send_all(data)
-                else:
+            taken = 0
+            if isinstance(self._stream, tcp.TCP) and not self._sending.locked():
+                taken = self._stream.send_now(data)
+            if taken < len(data):
+                # A peer that does not read any more must not keep the suite waiting for ever.
+                with trio.move_on_after(_PATIENCE):
                     async with self._sending:
-                        await self._stream.send_all(data)
+                        await self._stream.send_all(data[taken:])
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             # The peer may have closed while we wrote; what it said before is still to be read.
             return
