@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from conformance.verdicts import VERDICTS
@@ -71,8 +71,8 @@ def _terminal(events: Events) -> str:
 KINDS: dict[str, Callable[[Events], str]] = {"json": json_report, "jsonl": _jsonl, "terminal": _terminal}
 
 
-def unknown_kind(kind: str) -> Stop:
+def unknown_kind(kind: str, known: Iterable[str] = tuple(KINDS)) -> Stop:
     """What is said of a kind of report that there is not."""
-    near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.5)
-    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(KINDS)}"
+    near = difflib.get_close_matches(kind, known, n=1, cutoff=0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
     return Stop(Exit.USAGE, f"there is no report of kind `{kind}`", hint)

@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import trio
 from attrs import define, evolve, field, frozen
 
 from conformance import scripts
 from conformance.framing import BINARY, CLOSE, PING, TEXT, Closed, Pinged, Receiver, Took, encode_frame
+from conformance.observing import Observed
 from conformance.symbols import UPGRADE, Symbols
 from conformance.target import Target
 from conformance.tokenbook import Minted, Unavailable
@@ -23,6 +24,8 @@ from spec.tracker import Finding, Tracker
 
 __all__ = ["Entry", "Outcome", "Player"]
 
+
+Item = TypeVar("Item")
 
 _LONGEST = 400
 """How many characters of a text a transcript keeps."""
@@ -44,26 +47,26 @@ class Entry:
     text: str
 
 
-class Transcript(Sequence[Entry]):
-    """The lines of an exchange, written when first asked for: those of cases that pass are never read."""
+class Written(Sequence[Item]):
+    """The lines or events of an exchange, written when first asked for: those of cases that pass are never read."""
 
-    def __init__(self, write: Callable[[], list[Entry]]) -> None:
+    def __init__(self, write: Callable[[], list[Item]]) -> None:
         self._write = write
 
     @cached_property
-    def _entries(self) -> list[Entry]:
+    def _entries(self) -> list[Item]:
         return self._write()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @overload
-    def __getitem__(self, index: int) -> Entry: ...
+    def __getitem__(self, index: int) -> Item: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
 
-    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
         return self._entries[index]
 
 
@@ -71,11 +74,13 @@ class Transcript(Sequence[Entry]):
 class Outcome:
     """What came of playing a case once; `broken` says that the suite itself failed, and where.
 
+    The transcript is for people; `observed` is the same exchange as data.
     `timings` are those of a case that measures: by client and type, the seconds from its upgrade to the first message.
     """
 
     findings: list[Finding] = field(factory=list)
     transcript: Sequence[Entry] = ()
+    observed: Sequence[Observed] = ()
     covered: set[str] = field(factory=set)
     visited: set[str] = field(factory=set)
     transitions: set[str] = field(factory=set)
@@ -130,6 +135,8 @@ class Player:
         self._subjects: set[str] = set()
         self._receivers: dict[str, Receiver] = {}
         self._held: dict[str, list[tuple[bytes, tuple[str, ...]]]] = {}
+        self._seen: list[Observed] = []
+        self._step_number = 0
 
     async def play(self, case: scripts.Case) -> Outcome:
         """Play a case to its end or to its first hard finding."""
@@ -149,7 +156,8 @@ class Player:
                 for wire in self._wires.values():
                     await wire.aclose()
         self._outcome.findings = [*self._tracker.findings, *self._fetched()]
-        self._outcome.transcript = Transcript(self._written)
+        self._outcome.transcript = Written(self._written)
+        self._outcome.observed = Written(self._witnessed)
         if self._leaked():
             hide, told = self._symbols.hide_parts, self._outcome.findings
             self._outcome.findings = [evolve(finding, text=hide(finding.text)) for finding in told]
@@ -160,7 +168,7 @@ class Player:
         return self._outcome
 
     async def _steps(self, case: scripts.Case) -> None:
-        for step in case.steps:
+        for self._step_number, step in enumerate(case.steps):
             if self._tracker.failed:
                 return
             await self._step(step)
@@ -238,6 +246,7 @@ class Player:
         said = f"{answer.status}" + (f" {answer.body[:200]}" if answer.status != 101 and answer.body else "")
         chosen = answer.header("sec-websocket-protocol")
         self._note(step.client, "<", said + (f" Sec-WebSocket-Protocol: {chosen}" if chosen else ""), at)
+        self._observe(step.client, "http", (answer.status, answer.body, chosen), at)
         self._tracker.answered(step.client, answer, at)
         if answer.status == 101:
             assert self._nursery is not None
@@ -291,6 +300,10 @@ class Player:
         said = f"{answer.status} {answer.body[:200]}".rstrip() if answer is not None else "the transport ended"
         if step.due:
             self._note(step.client, "<", "nothing" if late else said)
+            if answer is not None:
+                self._observe(step.client, "http", (answer.status, answer.body, None), self._clock())
+            elif not late:
+                self._observe(step.client, "end", said, self._clock())
         self._tracker.knocked(step.client, answer, self._clock(), ended=not late, due=step.due)
 
     async def _frames(self, step: scripts.Frames) -> None:
@@ -359,21 +372,25 @@ class Player:
         match kind:
             case "text":
                 self._note(client, "<", value, at)
+                self._observe(client, kind, value, at)
                 self._tracker.received(client, value, at)
                 if self._measures:
                     taken = at - self._sent_at.get(client, at)
                     self._outcome.timings.setdefault(f"{client}:{_type_of(value)}", taken)
             case "binary":
                 self._note(client, "<", f"a binary message of {value} bytes", at)
+                self._observe(client, kind, value, at)
                 self._tracker.received_binary(client, value, at)
             case "close":
                 code, reason = value
                 self._note(client, "<", f"close {code if code != 1005 else '(no code)'} {reason}".rstrip(), at)
+                self._observe(client, kind, value, at)
                 self._tracker.closed(client, code, reason, at)
             case "pong":
                 self._tracker.ponged(client, value)
             case "end":
                 self._note(client, ".", value, at)
+                self._observe(client, kind, value, at)
                 self._tracker.closed(client, None, "", at)
 
     # ------------------------------------------------------------------------------------------------- waiting
@@ -408,7 +425,8 @@ class Player:
         """Wait for a timer, and for what it sends."""
         if self._tracker.due_at(client, timer) is None:
             return
-        self._note(client, ".", f"waits for {timer or 'its timers'}")
+        self._note(client, ".", waits := f"waits for {timer or 'its timers'}")
+        self._observe(client, "wait", waits, self._clock())
         await self._until(lambda: not self._tracker.running(client, timer) and self._settled(), 0.0)
 
     async def _idle(self, seconds: float) -> None:
@@ -436,6 +454,11 @@ class Player:
     def _note(self, client: str, direction: str, text: str, at: float | None = None) -> None:
         moment = (self._clock() if at is None else at) - self._outcome.started
         self._noted.append(Entry(moment, client, direction, text))
+        if direction == ">":
+            self._observe(client, "sent", text, self._clock())
+
+    def _observe(self, client: str, kind: str, value: Any, at: float) -> None:
+        self._seen.append(Observed(client, kind, value, at - self._outcome.started, self._step_number))
 
     def _leaked(self) -> bool:
         return any(finding.check == "leak" for finding in self._outcome.findings)
@@ -446,6 +469,12 @@ class Player:
         if not self._leaked():
             return hidden
         return [evolve(entry, text=self._symbols.hide_parts(entry.text)) for entry in hidden]
+
+    def _witnessed(self) -> list[Observed]:
+        """What was observed as it may be shown, and without the names of this run."""
+        plain = [event.rewritten(self._symbols.plain) for event in self._seen]
+        plain = [event.rewritten(_shortened) if event.kind == "sent" else event for event in plain]
+        return [event.rewritten(self._symbols.hide_parts) for event in plain] if self._leaked() else plain
 
 
 def _shortened(text: str) -> str:

@@ -21,12 +21,12 @@ class Progress:
     """Shows a session as it goes."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
-        self._live = self._console.is_terminal
+        self.console = Console(highlight=False, soft_wrap=True)
+        self._live = self.console.is_terminal
         self._counts: Counter[str] = Counter()
         self._said = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-        self._bar = Bar(*columns, TimeElapsedColumn(), console=self._console, transient=True, disable=not self._live)
+        self._bar = Bar(*columns, TimeElapsedColumn(), console=self.console, transient=True, disable=not self._live)
         self._task = self._bar.add_task("cases", total=None)
 
     def __enter__(self) -> Progress:
@@ -37,8 +37,12 @@ class Progress:
 
     def began(self, events: list[dict[str, Any]]) -> None:
         """The first case is about to run."""
-        print_header(self._console, events)
-        self._bar.update(self._task, total=events[0]["cases"])
+        print_header(self.console, events)
+        self.start(events[0]["cases"])
+
+    def start(self, total: int) -> None:
+        """Begin to show how many of so many cases are done."""
+        self._bar.update(self._task, total=total)
         self._bar.start()
 
     def shown(self, result: Result, total: int) -> None:
@@ -52,7 +56,11 @@ class Progress:
             self._said = time.monotonic()
             print(f"{done} of {total} cases, {failed} failed", file=sys.stderr, flush=True)
 
+    def stop(self) -> None:
+        """Show nothing any more."""
+        self._bar.stop()
+
     def finished(self, events: list[dict[str, Any]]) -> None:
         """The run is over: print what came of it."""
-        self._bar.stop()
-        print_result(self._console, events)
+        self.stop()
+        print_result(self.console, events)

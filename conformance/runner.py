@@ -194,6 +194,7 @@ class Runner:
             frozenset(outcome.transitions - {""}),
             outcome.duration,
             attempts,
+            observed=outcome.observed,
         )
 
     def _tell(self, result: Result) -> None:
@@ -323,7 +324,19 @@ class Runner:
         rules = tuple(case.measure["rules"])
         covered = frozenset(outcome.covered | set(rules))
         message = "" if verdict == "pass" else f"{text}; {within * 1000:.0f} ms are allowed"
-        self._tell(Result(case, verdict, rules, message, (), outcome.transcript, covered, measured=measured))
+        self._tell(
+            Result(
+                case,
+                verdict,
+                rules,
+                message,
+                (),
+                outcome.transcript,
+                covered,
+                measured=measured,
+                observed=outcome.observed,
+            )
+        )
 
 
 def _unanswered(case: Case, outcome: Outcome, due: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from conformance.verdicts import Result, exit_of, run_verdict
 from spec.exits import Exit, Stop
 from spec.parameters import format_value
 
-__all__ = ["SHRINK", "Report", "Session", "choose", "parse_report"]
+__all__ = ["SHRINK", "Report", "Session", "choose", "enough_addresses", "parse_report", "write_text"]
 
 SHRINK = 10.0
 """For how many seconds a run shrinks its failures unless told otherwise."""
@@ -47,13 +47,13 @@ class Report:
     path: Path
 
 
-def parse_report(text: str) -> Report:
+def parse_report(text: str, known: Iterable[str] = tuple(KINDS)) -> Report:
     """`KIND:PATH`; raises Stop for an unknown kind."""
     kind, colon, path = text.partition(":")
     if not colon or not path:
         raise Stop(Exit.USAGE, f"`--report {text}` names no file", "write `--report json:PATH`")
-    if kind not in KINDS:
-        raise unknown_kind(kind)
+    if kind not in known:
+        raise unknown_kind(kind, known)
     return Report(kind, Path(path))
 
 
@@ -68,7 +68,7 @@ def choose(plan: Plan, arranged: Arranged) -> tuple[list[Case], list[Case]]:
     return every, chosen
 
 
-def _enough_addresses(plan: Plan, cases: int) -> None:
+def enough_addresses(plan: Plan, cases: int) -> None:
     """Refuse a run whose clients would use up a limit per address, and be refused for it."""
     size = plan.target.addresses.size if plan.target.addresses is not None else 1
     for fact in plan.document.facts.values():
@@ -143,7 +143,7 @@ class Session:
         clock, started = Clock(), time.monotonic()
         plan = Plan(self.arranged.target, self.arranged.level)
         every, chosen = choose(plan, self.arranged)
-        _enough_addresses(plan, len(chosen))
+        enough_addresses(plan, len(chosen))
         self.stream.tell(header_event(self.arranged, len(chosen), guarantee(plan, every, chosen)))
         tell = partial(self._tell, total=len(chosen))
         runner = Runner(self.arranged.target, tell, clock, self.fail_fast, self._shrinker(plan))
@@ -256,8 +256,13 @@ class Session:
 
 
 def _write(report: Report, events: list[dict[str, Any]]) -> None:
+    write_text(report.path, KINDS[report.kind](events))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a report's text; raises Stop where that cannot be done."""
     try:
-        report.path.parent.mkdir(parents=True, exist_ok=True)
-        report.path.write_text(KINDS[report.kind](events), encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     except OSError as problem:
-        raise Stop(Exit.USAGE, f"the report {report.path} cannot be written: {problem.strerror}") from None
+        raise Stop(Exit.USAGE, f"the report {path} cannot be written: {problem.strerror}") from None

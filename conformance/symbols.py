@@ -134,6 +134,10 @@ class Symbols:
                     text = text.replace(written, name)
         return text
 
+    def plain(self, text: str) -> str:
+        """A text without tokens and without the names of this run: the same in every run of the case."""
+        return self.hide(text).replace(self._prefix, "*")
+
     def hide_parts(self, text: str) -> str:
         """A text without any run of characters that a token of the case has too."""
         runs = {

@@ -16,7 +16,7 @@ from conformance.guarantee import in_words
 from conformance.scripts import Extent
 from spec.expressions import read_moment
 
-__all__ = ["print_header", "print_result", "render", "transcript_line"]
+__all__ = ["in_short", "print_header", "print_result", "render", "transcript_line"]
 
 Event = Mapping[str, Any]
 
@@ -141,10 +141,10 @@ def transcript_line(entry: Event) -> Text:
     """One line of an exchange: milliseconds, client, direction, and the message in short."""
     style = {">": "cyan", "<": "green"}.get(entry["direction"], "dim")
     line = Text(f"    {entry['at'] * 1000:8.0f} ms  {entry['client']:<6} ")
-    return line.append(f"{_ARROWS[entry['direction']]} {_short(entry['text'])}", style=style)
+    return line.append(f"{_ARROWS[entry['direction']]} {in_short(entry['text'])}", style=style)
 
 
-def _short(text: str) -> str:
+def in_short(text: str) -> str:
     """A JSON message as its type, payload, id and reply; anything else as it is."""
     if not text.startswith("{"):
         return text

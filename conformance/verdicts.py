@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from conformance.observing import Observed
 from conformance.player import Entry
 from conformance.scripts import Case, Extent
 from spec.exits import Exit
@@ -39,6 +40,7 @@ class Result:
     known: str | None = None
     measured: Mapping[str, Any] = field(factory=dict)
     shrunk: Extent | None = None
+    observed: Sequence[Observed] = ()
 
 
 def run_verdict(

@@ -24,8 +24,8 @@ class Exit(enum.IntEnum):
 
 
 _MEANINGS = {
-    Exit.CONFORMANT: "conformant",
-    Exit.NONCONFORMANT: "nonconformant",
+    Exit.CONFORMANT: "conformant, or no difference",
+    Exit.NONCONFORMANT: "nonconformant, or a difference",
     Exit.USAGE: "usage, configuration or document error",
     Exit.UNREACHABLE: "target unreachable or died",
     Exit.NOTHING: "nothing was executed, or less than the minimum",
