@@ -82,7 +82,8 @@ class Knock:
 class Send:
     """Send a message.
 
-    `change` edits its envelope by JSON Pointer, `drop` removes members, `pad_to` fills it to so many bytes.
+    `change` edits its envelope by JSON Pointer, `drop` removes members, `pad_to` fills it to so many bytes; `around` is
+    written before and behind it.
     """
 
     client: str
@@ -93,6 +94,7 @@ class Send:
     drop: tuple[str, ...] = ()
     pad_to: int | None = None
     pad_with: str = "x"
+    around: tuple[str, ...] = ("", "")
     fragments: int = 1
     rules: tuple[str, ...] = ()
 
@@ -316,7 +318,7 @@ def _step(entry: Mapping[str, Any]) -> Step:
     if kind is Frames:
         values["frames"] = tuple(Frame(**frame) for frame in values["frames"])
         values["of"] = _step({"do": "send", **values["of"]}) if values.get("of") is not None else None
-    for key in ("offer", "rules", "drop", "lines"):
+    for key in ("offer", "rules", "drop", "around", "lines"):
         if key in values:
             values[key] = tuple(values[key])
     for key in ("headers", "query"):

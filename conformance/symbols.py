@@ -98,7 +98,8 @@ class Symbols:
             room = max(0, step.pad_to - len(encode(body).encode()))
             wide, rest = divmod(room, len(step.pad_with.encode()))
             body["padding"] = step.pad_with * wide + "x" * rest
-        return encode(body)
+        before, behind = step.around
+        return f"{before}{encode(body)}{behind}"
 
     def knock(self, step: scripts.Knock) -> bytes:
         """The bytes that stand where a request should."""

@@ -57,6 +57,14 @@ _MALFORMED = {
     "comment": "{} // no",
 }
 
+_AROUND = {
+    "in-array": ("[", "]"),
+    "in-object": ('{"message":', "}"),
+    "twice": ("", "{}"),
+    "with-tail": ("", ";"),
+    "spaced": (" \r\n\t", "\n "),
+}
+
 _UNKNOWN_TYPES = {
     "unknown": "handfast_unknown",
     "empty": "",
@@ -159,6 +167,13 @@ def _texts(plan: Plan, state: str, route: Route, *, whole: bool) -> Iterator[Cas
     readable = Raw("ana", text='{"id":"handfast-readable"}')
     steps = plan.probed((*_watched(plan, route), readable, Settle()), "ana")
     yield plan.case(FAMILY, f"text/{state}/only-an-id", steps, rules=_rules(plan, route, readable))
+    for message in plan.client_messages():
+        # What is valid but for what stands around it, and white space (RFC 8259 section 2), which may.
+        plain = plan.send("ana", message.name, label="tried")
+        for name, around in _AROUND.items() if whole else ():
+            wrapped = evolve(plain, around=around)
+            steps = plan.probed((*_watched(plan, route), wrapped, Settle()), "ana")
+            yield plan.case(FAMILY, f"text/{state}/{message.name}-{name}", steps, rules=_rules(plan, route, wrapped))
     types = _UNKNOWN_TYPES if whole else _some(_UNKNOWN_TYPES, "unknown", "prototype")
     unknown: dict[str, Send] = {name: Send("ana", kind, {}) for name, kind in types.items()}
     for message in plan.server_only():

@@ -134,8 +134,15 @@ def _look_alikes(allowed: tuple[str, ...]) -> dict[str, str]:
         "prefix": f"{scheme}://evil{host}",
         "subdomain": f"{scheme}://evil.{host}",
         "port": f"{allowed[0]}:4443",
+        "port-of-scheme": f"{allowed[0]}:{443 if scheme == 'https' else 80}",
         "scheme": f"{'http' if scheme == 'https' else 'https'}://{host}",
         "path": f"{allowed[0]}/",
+        "capitals": f"{scheme}://{host.upper()}",
+        "trailing-dot": f"{allowed[0]}.",
+        "userinfo": f"{allowed[0]}@evil.example",
+        "host-as-userinfo": f"{scheme}://evil.example@{host}",
+        "no-scheme": host,
+        "two": f"{allowed[0]} https://evil.example",
     }
     return {name: origin for name, origin in found.items() if origin not in allowed}
 

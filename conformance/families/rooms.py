@@ -8,6 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from conformance.exploring import Route
+from conformance.families.names import ALIKE, BEFORE
 from conformance.plan import Plan
 from conformance.scripts import Case, Close, Idle, Reset, Send, Settle, Step
 
@@ -71,14 +72,7 @@ def _renewed(plan: Plan, state: str, route: Route, message: str, rules: tuple[st
 
 def _isolation(plan: Plan, state: str, route: Route, message: str) -> Iterator[Case]:
     rules = _rules(plan, route, message)
-    room = {"$join": [{"$room": "a"}, "Case"]}
-    others: dict[str, Any] = {
-        "other-room": "b",
-        "other-case": {"$join": [{"$room": "a"}, "cASE"]},
-        "longer-name": {"$join": [{"$room": "a"}, "Case2"]},
-        "slash": {"$join": [{"$room": "a"}, "/Case"]},
-    }
-    for name, other in others.items():
+    for name, (room, other) in _pairs(whole=plan.deep or state == plan.broadcasts()[0][0]).items():
         clients = (*route.steps("ana", room=room), *route.steps("ben", room=room), *route.steps("cat", room=other))
         talk = (say(plan, "ana", message, "here"), Settle(), say(plan, "cat", message, "there"), Settle())
         yield plan.case(FAMILY, f"{state}/{message}/outsider/{name}", (*clients, *talk), rules=rules)
@@ -93,6 +87,16 @@ def _isolation(plan: Plan, state: str, route: Route, message: str) -> Iterator[C
         said = (say(plan, "eve", message, "intruding"), Settle())
         intruding = (*route.steps("ana"), *lurker.steps("eve"), *said)
         yield plan.case(FAMILY, f"{state}/{message}/intruder/{lurking}", intruding, rules=never)
+
+
+def _pairs(*, whole: bool) -> dict[str, tuple[Any, Any]]:
+    """Two rooms each, quite different ones first; not whole, only those that are the likeliest to be mixed up."""
+    here = {"$room": "a"}
+    alike = ALIKE if whole else {name: ALIKE[name] for name in ("capitals", "longer", "slash")}
+    found: dict[str, tuple[Any, Any]] = {"other-room": ("a", "b")}
+    found |= {name: ({"$join": [here, one]}, {"$join": [here, two]}) for name, (one, two) in alike.items()}
+    found |= {name: (here, {"$join": [head, here]}) for name, head in BEFORE.items() if whole}
+    return found
 
 
 def _order(plan: Plan, state: str, route: Route, message: str) -> Iterator[Case]:

@@ -53,6 +53,8 @@ def _steps(step: Step, plain: Plain) -> Iterator[Step]:
 
 def _sends(step: Send, payload: Mapping[str, Any]) -> Iterator[Step]:
     yield Send(step.client, step.message, payload, rules=step.rules)
+    if any(step.around):
+        yield evolve(step, around=("", ""))
     if step.fragments > 1:
         yield evolve(step, fragments=1)
     if step.pad_to is not None:

@@ -43,7 +43,8 @@ def step_weight(step: Step, plain: Plain) -> int:
             changed = sum(1 + value_weight(value, None, step.client) for value in step.change.values()) + len(step.drop)
             padded = 0 if step.pad_to is None else 1 + step.pad_to + (step.pad_with != "x")
             named = 0 if step.id is None else value_weight(step.id)
-            return value_weight(step.payload, plain(step), step.client) + changed + padded + named + step.fragments - 1
+            written = sum(map(len, step.around)) + step.fragments - 1
+            return value_weight(step.payload, plain(step), step.client) + changed + padded + named + written
         case Raw():
             return value_weight(step.text) + len(step.binary or "") + len(step.not_utf8 or "")
         case Idle(seconds=seconds):

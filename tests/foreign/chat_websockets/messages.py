@@ -76,6 +76,8 @@ def read(text: str, fault: Faults) -> Message:
         value = loads(text)
     except NotJsonError:
         raise InvalidMessageError from None
+    if fault("array-unwrapped") and isinstance(value, list) and value:
+        value = value[0]
     if not isinstance(value, dict):
         raise InvalidMessageError
     kind, reply_to, payload = value.get("type"), _valid_id(value.get("id")), value.get("payload")

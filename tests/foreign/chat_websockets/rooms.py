@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import posixpath
+import unicodedata
 from collections import defaultdict
 from typing import Protocol
 
@@ -32,17 +34,18 @@ class Rooms:
 
     def join(self, recipe: str, member: Member) -> None:
         """From now on it gets what is said; joining twice is fine."""
-        room = self._rooms[recipe]
+        room = self._rooms[self._key(recipe)]
         if member not in room or self._fault("reauth-joins-twice"):
             room.append(member)
 
     def leave(self, recipe: str, member: Member) -> None:
         """From now on it does not; leaving twice is fine."""
-        room = [other for other in self._rooms[recipe] if other is not member]
+        key = self._key(recipe)
+        room = [other for other in self._rooms[key] if other is not member]
         if room:
-            self._rooms[recipe] = room
+            self._rooms[key] = room
         else:
-            del self._rooms[recipe]
+            del self._rooms[key]
 
     def say(self, recipe: str, sender: Member, user: str, content: str, reply_to: str) -> None:
         """One message to every member; only the sender's copy answers."""
@@ -57,8 +60,16 @@ class Rooms:
         else:
             _deliver(copies)
 
+    def _key(self, recipe: str) -> str:
+        """What tells one recipe's room from another's: the id as it is."""
+        if self._fault("rooms-normalized"):
+            return unicodedata.normalize("NFKC", recipe).strip()
+        if self._fault("rooms-as-paths"):
+            return posixpath.normpath(recipe.replace("\\", "/")).lstrip("/")
+        return recipe
+
     def _audience(self, recipe: str, sender: Member) -> list[Member]:
-        members = list(self._rooms[recipe])
+        members = list(self._rooms[self._key(recipe)])
         if self._fault("broadcast-to-all-rooms"):
             members = [member for room in self._rooms.values() for member in room]
         if self._fault("sender-gets-no-copy"):

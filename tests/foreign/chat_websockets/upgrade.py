@@ -9,7 +9,7 @@ import re
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
@@ -49,6 +49,17 @@ class RefusalError(Exception):
             ]
         )
         return Response(self.status, http.HTTPStatus(self.status).phrase, headers, body)
+
+
+def _is_same_origin(origin: str, allowed: frozenset[str]) -> bool:
+    """Compare as URLs are compared: letter case, a default port, user information and a final dot are nothing."""
+    try:
+        given, known = urlsplit(origin), [urlsplit(one) for one in allowed]
+        hosts = [(one.hostname or "").rstrip(".") for one in (given, *known)]
+        ports = [one.port or {"https": 443}.get(one.scheme, 80) for one in (given, *known)]
+    except ValueError:
+        return False
+    return (given.scheme, hosts[0], ports[0]) in zip([one.scheme for one in known], hosts[1:], ports[1:], strict=True)
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,8 @@ class Gate:
     def _check_origin(self, origins: list[str]) -> None:
         allowed = self._settings.origins
         if allowed is None:
+            return
+        if self._fault("origin-as-url") and all(_is_same_origin(one, allowed) for one in origins):
             return
         if self._fault("origin-prefix-match") and all(one.startswith(tuple(allowed)) for one in origins):
             return

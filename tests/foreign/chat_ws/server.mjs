@@ -27,7 +27,7 @@ class ChatServer {
     this.messages = new Messages(this.fault);
     this.rate = new RateLimit(this.parameters.auth_rate, this.fault);
     this.replay = new ReplayMemory(this.fault);
-    this.rooms = new Rooms();
+    this.rooms = new Rooms(this.fault);
     this.connections = new Set();
     this.webSockets = this.#webSocketServer();
     this.http = this.#httpServer();
