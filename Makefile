@@ -7,12 +7,13 @@ BIN := .venv/bin
 STAMP := .venv/.complete
 OLDEST := 3.11
 
-.PHONY: help venv demo test matrix clean
+.PHONY: help venv demo test matrix docs clean
 
 help:
 	@echo 'make demo     start the reference server and run the suite against it'
 	@echo 'make test     linters, types and all tests; those of tools that are missing are skipped'
 	@echo 'make matrix   the suite against every server and every fault that one can have'
+	@echo 'make docs     write the pages that are made from the documents'
 	@echo 'make venv     only install into .venv'
 	@echo 'make clean    remove .venv, caches and builds'
 
@@ -44,6 +45,9 @@ test: venv
 
 matrix: venv
 	@HANDFAST_MATRIX=all $(BIN)/python -m pytest tests/matrix --quiet -n $(WORKERS)
+
+docs: venv
+	@$(BIN)/handfast list chat --tokens > docs/tokens.md
 
 clean:
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,6 +13,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("protocol", nargs="?", metavar="PROTOCOL", help="list this protocol's rules")
     parser.add_argument("--cases", action="store_true", help="list the cases at default parameters")
     parser.add_argument("--parameters", action="store_true", help="list the parameters")
+    parser.add_argument("--tokens", action="store_true", help="list the tokens that are presented, in Markdown")
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter, for --cases")
 
 
@@ -23,6 +24,8 @@ def _run(arguments: argparse.Namespace) -> int:
         _cases(arguments)
     elif arguments.parameters:
         _parameters(arguments)
+    elif arguments.tokens:
+        _tokens(arguments)
     else:
         _rules(arguments)
     return 0
@@ -65,6 +68,15 @@ def _parameters(arguments: argparse.Namespace) -> None:
         print(f"{parameter.name:<14} {format_value(parameter.default) or '(none)':<22} {parameter.text}{values}")
 
 
+def _tokens(arguments: argparse.Namespace) -> None:
+    from conformance.vectors import page
+    from spec.model import Document
+
+    document = _load(arguments)
+    assert isinstance(document, Document)
+    print(page(document), end="")
+
+
 def _cases(arguments: argparse.Namespace) -> None:
     from conformance.arranging import arrange, bare_arguments
     from conformance.families import all_cases
@@ -75,4 +87,4 @@ def _cases(arguments: argparse.Namespace) -> None:
         print(f"{case.id}  {' '.join(case.rules[:3])}")
 
 
-LIST = Command("list", "protocols, rules, parameters and cases", _arguments, _run)
+LIST = Command("list", "protocols, rules, parameters, tokens and cases", _arguments, _run)

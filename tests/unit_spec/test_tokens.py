@@ -37,8 +37,9 @@ from spec.tokens import (
     next_change,
     why_not_applicable,
 )
+from spec.tokens.describing import PHRASES, deployments, describe
 from spec.tokens.foreign import certificate, jwk
-from spec.tokens.mangles import MANGLES, Minted
+from spec.tokens.mangles import ENCODINGS, MANGLES, Minted
 from spec.tokens.needs import NEEDS
 from spec.tokens.shapes import SHAPES
 from spec.tokens.signers import SIGNERS
@@ -148,6 +149,40 @@ def test_the_whole_vocabulary_is_used_or_accounted_for() -> None:
     assert set(SIGNERS) == {recipe.sign for recipe in RECIPES}
     assert set(MANGLES) - {recipe.mangle for recipe in RECIPES} == {"malleated"}
     assert set(NEEDS) == {need for recipe in RECIPES for need in recipe.needs}
+
+
+def test_every_word_of_the_vocabulary_has_a_phrase() -> None:
+    """But for the word that stands for nothing unusual; and no two recipes are told alike."""
+    words = {"sign": SIGNERS, "mangle": MANGLES, "shape": SHAPES, "encoding": ENCODINGS}
+    usual = {"sign": "own", "mangle": "none", "shape": "plain", "encoding": "base64url"}
+    for key, known in words.items():
+        assert set(PHRASES[key]) == set(known) - {usual[key]}, key
+    told = Counter((describe(recipe), deployments(recipe)) for recipe in RECIPES)
+    assert [text for text, times in told.items() if times > 1] == []
+    assert all("\n" not in text for text, _ in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("valid", "nothing unusual"),
+        ("empty", "nothing at all"),
+        ("malformed", "the text `not-a-token`"),
+        ("order-none-expired", 'header `alg`: `"none"`; claim `exp`: 3,600 s ago; the signature empty'),
+        ("doubled-exp-last-past", "claim `exp`: 3,600 s ago; claim `exp` twice, the first 3,600 s ahead"),
+        ("alg-lower-case", "header `alg`: our `alg`, in lower case"),
+        ("audience-within", "claim `aud`: our `aud`, `x ` before it, ` x` behind it"),
+        ("audience-object", "claim `aud`: an object that holds our `aud`"),
+        ("subject-absent", "no subject"),
+        ("kid-of-other-key", "header `kid`: the name of another key of the same algorithm"),
+        ("exp-nan", "claim `exp`: `NaN`"),
+        ("claims-comment", "the claims: a comment in it"),
+        ("size-over", "one character more than allowed"),
+    ],
+)
+def test_a_recipe_in_words(name: str, told: str) -> None:
+    """What is unusual about it, from what it says itself."""
+    assert describe(BY_NAME[name]) == told
 
 
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.only is None], ids=lambda r: r.name)
