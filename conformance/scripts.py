@@ -9,10 +9,13 @@ put together; `{"$fill": {"text": "x", "times": 4000}}` a text repeated; `{"$pat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
-from attrs import NOTHING, asdict, field, fields, frozen
+from attrs import NOTHING, Attribute, asdict, field, fields, frozen
+
+from conformance.shapes import built
 
 __all__ = [
     "Case",
@@ -39,7 +42,38 @@ __all__ = [
     "case_to_data",
     "extent",
     "token",
+    "unopened",
 ]
+
+
+def _hexadecimal(step: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value is not None:
+        try:
+            bytes.fromhex(value)
+        except ValueError:
+            raise ValueError(f"`{attribute.name}` is not hexadecimal") from None
+
+
+def _level(case: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value not in {"must", "should"}:
+        raise ValueError(f"`level` is `{value}`, and neither `must` nor `should`")
+
+
+def _some(step: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not value:
+        raise ValueError(f"`{attribute.name}` is empty")
+
+
+def _within(low: float, high: float) -> Callable[[Any, Attribute[Any], Any], None]:
+    def check(step: Any, attribute: Attribute[Any], value: Any) -> None:
+        if value is not None and not low <= value <= high:
+            raise ValueError(f"`{attribute.name}` is {value}, and not from {low} to {high}")
+
+    return check
+
+
+_LARGEST = 2**26
+"""No message is filled to more bytes than this, or sent in more pieces."""
 
 
 @frozen
@@ -59,7 +93,7 @@ class Open:
     query: tuple[tuple[str, Any], ...] = ()
     websocket: bool = True
     address: str | None = None
-    each: int | None = None
+    each: int | None = field(default=None, validator=_within(1, _LARGEST))
     narrow: bool = False
     rules: tuple[str, ...] = ()
 
@@ -73,7 +107,7 @@ class Knock:
 
     client: str
     lines: tuple[Any, ...] = ()
-    hex: str | None = None
+    hex: str | None = field(default=None, validator=_hexadecimal)
     ended: bool = True
     due: bool = True
 
@@ -92,10 +126,10 @@ class Send:
     id: Any = None
     change: Mapping[str, Any] = field(factory=dict)
     drop: tuple[str, ...] = ()
-    pad_to: int | None = None
-    pad_with: str = "x"
+    pad_to: int | None = field(default=None, validator=_within(0, _LARGEST))
+    pad_with: str = field(default="x", validator=_some)
     around: tuple[str, ...] = ("", "")
-    fragments: int = 1
+    fragments: int = field(default=1, validator=_within(1, _LARGEST))
     rules: tuple[str, ...] = ()
 
 
@@ -105,8 +139,8 @@ class Raw:
 
     client: str
     text: Any = None
-    binary: str | None = None
-    not_utf8: str | None = None
+    binary: str | None = field(default=None, validator=_hexadecimal)
+    not_utf8: str | None = field(default=None, validator=_hexadecimal)
     rules: tuple[str, ...] = ()
 
 
@@ -128,13 +162,13 @@ class Frame:
     the length is written, and `length` what is written of it.
     """
 
-    opcode: int = 1
+    opcode: int = field(default=1, validator=_within(0, 15))
     text: Any = None
-    hex: str | None = None
+    hex: str | None = field(default=None, validator=_hexadecimal)
     take: int | None = None
     final: bool = True
-    reserved: int = 0
-    mask: str | None = None
+    reserved: int = field(default=0, validator=_within(0, 7))
+    mask: str | None = field(default=None, validator=_hexadecimal)
     bits: int | None = None
     length: int | None = None
 
@@ -151,8 +185,8 @@ class Frames:
     frames: tuple[Frame, ...]
     of: Send | None = None
     cut: int | None = None
-    each: int | None = None
-    times: int = 1
+    each: int | None = field(default=None, validator=_within(1, _LARGEST))
+    times: int = field(default=1, validator=_within(1, _LARGEST))
     strains: bool = False
     rules: tuple[str, ...] = ()
 
@@ -211,7 +245,7 @@ class Expire:
 class Idle:
     """Let time pass, in seconds; None is the calibrated quiet period."""
 
-    seconds: float | None = None
+    seconds: float | None = field(default=None, validator=_within(0, math.inf))
 
 
 @frozen
@@ -219,7 +253,7 @@ class Close:
     """Send a close frame and wait for the answer."""
 
     client: str
-    code: int | None = 1000
+    code: int | None = field(default=1000, validator=_within(0, 65535))
     rules: tuple[str, ...] = ()
 
 
@@ -251,7 +285,7 @@ class Case:
     rules: tuple[str, ...]
     steps: tuple[Step, ...]
     text: str = ""
-    level: str = "must"
+    level: str = field(default="must", validator=_level)
     wait: float = 0.0
     alone: bool = False
     quiet: bool = True
@@ -282,6 +316,18 @@ def extent(steps: Iterable[Step]) -> Extent:
     return Extent(len(acting), len({step.client for step in acting if hasattr(step, "client")}))
 
 
+def unopened(steps: Iterable[Step]) -> int | None:
+    """The index of the first step of a client that no step before it opens, or None."""
+    opened: set[str | None] = {None}
+    for index, step in enumerate(steps):
+        client = getattr(step, "client", None)
+        if isinstance(step, Open | Knock):
+            opened.add(client)
+        elif client not in opened:
+            return index
+    return None
+
+
 def token(recipe: str = "valid", subject: str = "ana", **more: Any) -> dict[str, Any]:
     """The symbol of a token; `left` is the life it has, `label` tells two tokens apart."""
     return {"$token": {"recipe": recipe, "subject": subject, **more}}
@@ -302,31 +348,43 @@ def _trimmed(step: Step) -> dict[str, Any]:
     return {name: value for name, value in asdict(step).items() if name in named or value != plain[name]}
 
 
-def case_from_data(data: Mapping[str, Any]) -> Case:
+def case_from_data(data: Any) -> Case:
     """A case from plain data; raises ValueError with a readable text where it is none."""
     try:
-        steps = tuple(_step(entry) for entry in data["steps"])
-        rest = {key: _frozen(value) if key == "rules" else value for key, value in data.items() if key != "steps"}
-        return Case(**rest, steps=steps)
-    except (KeyError, TypeError, AttributeError, ValueError) as problem:
+        if not isinstance(data, Mapping) or not isinstance(data.get("steps"), list):
+            raise ValueError("it has no list of steps")
+        steps = tuple(_step(entry, f"step {number}") for number, entry in enumerate(data["steps"], 1))
+        stranger = unopened(steps)
+        if stranger is not None:
+            raise ValueError(f"step {stranger + 1} is of a client that no step before it opens")
+        if not _measures(data.get("measure")):
+            raise ValueError(f"its `measure` has not what one needs: {', '.join(_MEASURE)}")
+        return built(Case, {name: value for name, value in data.items() if name != "steps"}, "the case", steps=steps)
+    except ValueError as problem:
         raise ValueError(f"not a case of this version: {problem}") from None
+    except RecursionError:
+        raise ValueError("not a case of this version: it is nested too deeply") from None
 
 
-def _step(entry: Mapping[str, Any]) -> Step:
-    kind = _STEPS[entry["do"]]
-    values = {key: value for key, value in entry.items() if key != "do"}
-    if kind is Frames:
-        values["frames"] = tuple(Frame(**frame) for frame in values["frames"])
-        values["of"] = _step({"do": "send", **values["of"]}) if values.get("of") is not None else None
-    for key in ("offer", "rules", "drop", "around", "lines"):
-        if key in values:
-            values[key] = tuple(values[key])
-    for key in ("headers", "query"):
-        if key in values:
-            values[key] = tuple((name, value) for name, value in values[key])
-    step: Step = kind(**values)
+def _step(entry: Any, where: str) -> Step:
+    name = entry.get("do") if isinstance(entry, Mapping) else None
+    if not isinstance(name, str) or name not in _STEPS:
+        raise ValueError(f"{where} does none of {', '.join(_STEPS)}")
+    step: Step = built(_STEPS[name], {key: value for key, value in entry.items() if key != "do"}, f"{where} ({name})")
     return step
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+_MEASURE: dict[str, type | tuple[type, ...]] = {
+    "samples": int,
+    "within": (int, float),
+    "first": str,
+    "second": str,
+    "rules": (list, tuple),
+}
+
+
+def _measures(measure: Any) -> bool:
+    if measure is None or not isinstance(measure, Mapping):
+        return measure is None
+    typed = all(isinstance(measure.get(name), kind) for name, kind in _MEASURE.items())
+    return typed and measure["samples"] > 0 and all(isinstance(rule, str) for rule in measure["rules"])

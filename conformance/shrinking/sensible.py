@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from conformance.exploring import Explorer, example
-from conformance.scripts import Case, Knock, Open, Send
+from conformance.scripts import Case, Send, unopened
 from conformance.shrinking.edits import Edit
 from conformance.shrinking.plainer import tokens
 from conformance.shrinking.sizes import measure, same_as
@@ -42,7 +42,7 @@ class Standing:
     def with_edit(self, edit: Edit) -> Standing | None:
         """The case with a change, or None where that is not smaller or makes no sense."""
         after = edit.applied(self.case)
-        if not after.steps or not _all_open(after) or not _told_apart(self.case, edit):
+        if not after.steps or unopened(after.steps) is not None or not _told_apart(self.case, edit):
             return None
         # The same token twice on one connection is judged by nobody.
         if any(count > self.repeated.get(client, 0) for client, count in _repeated(after).items()):
@@ -66,18 +66,6 @@ def plain_payload(explorer: Explorer, step: Send) -> Mapping[str, Any]:
     fresh = [{"label": found["label"]} for found in tokens(step)[:1] if "label" in found]
     payload: Mapping[str, Any] = example(message, subject=step.client, **(fresh[0] if fresh else {}))
     return payload
-
-
-def _all_open(case: Case) -> bool:
-    """Whether every client is opened before it does anything else."""
-    opened: set[str] = set()
-    for step in case.steps:
-        client = getattr(step, "client", None)
-        if isinstance(step, Open | Knock):
-            opened.add(step.client)
-        elif client is not None and client not in opened:
-            return False
-    return True
 
 
 def _told_apart(case: Case, edit: Edit) -> bool:

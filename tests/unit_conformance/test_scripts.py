@@ -94,7 +94,8 @@ EVERY_STEP = (
 
 def test_every_kind_of_step_survives_a_file_with_all_that_it_can_hold() -> None:
     """Values that are as they would be anyway are left out, and come back."""
-    whole = Case("a/b", "a", ("A", "B"), EVERY_STEP, "text", "should", 1.25, True, False, {"samples": 3}, True)
+    measure = {"samples": 3, "within": 0.05, "first": "ana:a", "second": "ana:b", "rules": ["A"]}
+    whole = Case("a/b", "a", ("A", "B"), EVERY_STEP, "text", "should", 1.25, True, False, measure, True)
     data = case_to_data(whole)
 
     assert through_a_file(whole) == whole
@@ -114,6 +115,69 @@ def test_a_difference_is_seen() -> None:
 
 
 GOOD = case_to_data(case())
+
+
+def opened(*steps: Any) -> dict[str, Any]:
+    """The case with these steps behind its opening."""
+    return {**GOOD, "steps": [{"do": "open", "client": "ana"}, *steps]}
+
+
+def sent(**members: Any) -> dict[str, Any]:
+    """The case with one message."""
+    return opened({"do": "send", "client": "ana", "message": "auth", **members})
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (opened({"do": "fly"}), "step 2 does none of open, knock, send, "),
+        (opened({"do": ["open"]}), "step 2 does none of open, knock, send, "),
+        (opened({"do": "open"}), "step 2 (open) has no `client`"),
+        (opened({"do": "ping", "client": "ana", "x": 1}), "step 2 (ping) has an unknown member `x`"),
+        (opened({"do": "ping", "client": "ben"}), "step 2 is of a client that no step before it opens"),
+        (opened({"do": "open", "client": 3}), "`client` of step 2 (open) is not a text"),
+        (opened({"do": "open", "client": "ben", "offer": "chat.v2"}), "`offer` of step 2 (open) is not a list"),
+        (opened({"do": "open", "client": "ben", "headers": [["a", "b", "c"]]}), "has 3 values and not 2"),
+        (opened({"do": "idle", "seconds": "1"}), "`seconds` of step 2 (idle) is not a number or null"),
+        (opened({"do": "idle", "seconds": True}), "`seconds` of step 2 (idle) is not a number or null"),
+        (opened({"do": "idle", "seconds": float("nan")}), "`seconds` of step 2 (idle) is not a number or null"),
+        (opened({"do": "idle", "seconds": -1}), "step 2 (idle): `seconds` is -1, and not from 0 to inf"),
+        (opened({"do": "raw", "client": "ana", "binary": "xyz"}), "step 2 (raw): `binary` is not hexadecimal"),
+        (opened({"do": "close", "client": "ana", "code": 70000}), "`code` is 70000, and not from 0 to 65535"),
+        (sent(fragments=0), "`fragments` is 0, and not from 1 to "),
+        (sent(fragments=1.5), "`fragments` of step 2 (send) is not a whole number"),
+        (sent(pad_to=2**40), "`pad_to` is "),
+        (sent(pad_with=""), "`pad_with` is empty"),
+        (sent(change=["/id"]), "`change` of step 2 (send) is not an object"),
+        (sent(drop=[3]), "a member of `drop` of step 2 (send) is not a text"),
+        (sent(payload={"token": {"$token": "valid"}}), "has a symbol `$token` that is none"),
+        (sent(payload={"token": {"$token": {"recipe": "valid", "left": "long"}}}), "has a symbol `$token`"),
+        (sent(payload=[{"$fill": {"text": "x", "times": 2**40}}]), "has a symbol `$fill` that is none"),
+        (sent(id={"$join": "ab"}), "`id` of step 2 (send) has a symbol `$join` that is none"),
+        ({**GOOD, "id": 3}, "`id` of the case is not a text"),
+        ({**GOOD, "rules": "CHAT-AUTH-1"}, "`rules` of the case is not a list"),
+        ({**GOOD, "level": "may"}, "`level` is `may`, and neither `must` nor `should`"),
+        ({**GOOD, "wait": None}, "`wait` of the case is not a number"),
+        ({**GOOD, "alone": 1}, "`alone` of the case is not true or false"),
+        ({**GOOD, "measure": {"samples": 3}}, "its `measure` has not what one needs"),
+        ({**GOOD, "measure": 3}, "its `measure` has not what one needs"),
+    ],
+)
+def test_what_does_not_fit_is_told_by_its_place(data: Any, says: str) -> None:
+    """Whoever edits a file by hand reads what is wrong with it, and where."""
+    assert case_from_data(opened()).steps == (Open("ana"),)
+    with pytest.raises(ValueError, match="not a case of this version") as raised:
+        case_from_data(data)
+    assert says in str(raised.value)
+
+
+def test_what_is_nested_too_deeply_is_told() -> None:
+    """As any other file that is no case."""
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="nested too deeply"):
+        case_from_data(sent(payload=deep))
 
 
 @pytest.mark.parametrize(
