@@ -22,7 +22,9 @@ __all__ = ["FORMAT", "Stream", "case_event", "header_event", "read_stream"]
 FORMAT = 1
 
 
-def header_event(arranged: Arranged, cases: int, guarantee: Mapping[str, Any]) -> dict[str, Any]:
+def header_event(
+    arranged: Arranged, cases: int, guarantee: Mapping[str, Any], saved: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What a run is: the first event."""
     target = arranged.target
     return {
@@ -50,6 +52,7 @@ def header_event(arranged: Arranged, cases: int, guarantee: Mapping[str, Any]) -
             for rule in target.document.rules.values()
         },
         "cases": cases,
+        "saved": saved,
         "guarantee": dict(guarantee),
     }
 

@@ -39,6 +39,7 @@ def summary(events: Events) -> dict[str, Any]:
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
         "duration_s": footer["duration_s"] if footer else None,
         "baseline": footer.get("baseline") if footer else None,
+        "saved": header.get("saved"),
         "coverage": footer["coverage"] if footer else {},
         "guarantee": {**header.get("guarantee", {}), "holds": bool(footer and footer.get("guaranteed"))},
         "cases": [_case(case) for case in cases],

@@ -14,6 +14,7 @@ from conformance.clock import Clock
 from conformance.plan import Plan
 from conformance.preflight import calibrate
 from conformance.runner import Runner
+from conformance.saved import misfit
 from conformance.scripts import Case, case_from_data
 from conformance.terminal import transcript_line
 from conformance.verdicts import Result
@@ -28,7 +29,11 @@ def replay(arranged: Arranged, saved: Mapping[str, Any]) -> Exit:
         case = case_from_data(saved["case"])
     except ValueError as problem:
         raise Stop(Exit.USAGE, str(problem)) from None
-    result = trio.run(_play, arranged, evolve(case, alone=True))
+    plan = Plan(arranged.target)
+    stale = misfit(case, plan)
+    if stale is not None:
+        raise Stop(Exit.USAGE, stale)
+    result = trio.run(_play, plan, evolve(case, alone=True))
     became, code = _became(result, saved)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]{case.id}[/] at {arranged.target.endpoint.url}")
@@ -43,12 +48,10 @@ def replay(arranged: Arranged, saved: Mapping[str, Any]) -> Exit:
     return code
 
 
-async def _play(arranged: Arranged, case: Case) -> Result:
+async def _play(plan: Plan, case: Case) -> Result:
     clock = Clock()
-    plan = Plan(arranged.target)
     await calibrate(plan, clock)
-    target = arranged.target
-    runner = Runner(target, lambda result: None, clock)
+    runner = Runner(plan.target, lambda result: None, clock)
     await runner.run([case])
     if runner.died is not None or case.id not in runner.results:
         raise Stop(Exit.UNREACHABLE, f"the target died: {runner.died}")

@@ -20,7 +20,7 @@ from conformance.attribution import Attribution
 from conformance.clock import Clock
 from conformance.plan import NOT_OWNED
 from conformance.player import Outcome, Pause, Player
-from conformance.scripts import Case
+from conformance.scripts import SAVED, Case
 from conformance.shrinking import Shrinker, shortest_first
 from conformance.target import Target, loopback
 from conformance.verdicts import Result
@@ -107,7 +107,7 @@ class Runner:
         self._doubtful.clear()
 
     async def _run(self, cases: Iterable[Case]) -> None:
-        every = sorted(cases, key=lambda case: -case.wait)
+        every = sorted(cases, key=lambda case: (case.family != SAVED, -case.wait))
         places = min(_BUSIEST, max(_BUSY, int(self.target.round_trip * _BUSY_PER_SECOND)))
         busy, live = trio.Semaphore(places), trio.Semaphore(max(8, self.target.connections // 2))
         # What may harm the target comes last, but for what then waits: the others are known by then.

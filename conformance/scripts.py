@@ -18,6 +18,7 @@ from attrs import NOTHING, Attribute, asdict, field, fields, frozen
 from conformance.shapes import built
 
 __all__ = [
+    "SAVED",
     "Case",
     "Close",
     "Expire",
@@ -128,7 +129,7 @@ class Send:
     drop: tuple[str, ...] = ()
     pad_to: int | None = field(default=None, validator=_within(0, _LARGEST))
     pad_with: str = field(default="x", validator=_some)
-    around: tuple[str, ...] = ("", "")
+    around: tuple[str, str] = ("", "")
     fragments: int = field(default=1, validator=_within(1, _LARGEST))
     rules: tuple[str, ...] = ()
 
@@ -269,6 +270,10 @@ _Talk = Open | Knock | Send | Raw | Fragment | Frames | Ping | Close
 Step = _Talk | Hold | Release | Stall | HalfClose | Reset | Settle | Expire | Idle
 
 _STEPS: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in get_args(Step)}
+
+
+SAVED = "saved"
+"""The family of the cases that earlier runs saved."""
 
 
 @frozen

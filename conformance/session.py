@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from conformance.arranging import Arranged
 from conformance.baseline import Baseline
 from conformance.clock import Clock
 from conformance.coverage import coverage
 from conformance.events import Stream, calibration_event, case_event, header_event
-from conformance.failures import write_failure
 from conformance.families import all_cases, transitions
 from conformance.folds import KINDS, unknown_kind
 from conformance.globs import select
@@ -27,6 +26,7 @@ from conformance.guarantee import guarantee, holds
 from conformance.plan import Plan
 from conformance.preflight import calibrate, preflight
 from conformance.runner import Runner
+from conformance.saved import SavedFailures, Shelf, read_saved
 from conformance.scripts import Case
 from conformance.shrinking import Shrinker
 from conformance.verdicts import Result, exit_of, run_verdict
@@ -57,12 +57,16 @@ def parse_report(text: str, known: Iterable[str] = tuple(KINDS)) -> Report:
     return Report(kind, Path(path))
 
 
-def choose(plan: Plan, arranged: Arranged) -> tuple[list[Case], list[Case]]:
-    """Every case of the plan, and those that level and globs choose."""
+def choose(plan: Plan, arranged: Arranged, saved: SavedFailures | None = None) -> tuple[list[Case], list[Case]]:
+    """Every case of the plan, and those that level and globs choose, behind the saved ones that globs choose."""
     every = list(all_cases(plan))
     levelled = _smoke(every) if arranged.level == "smoke" else every
-    names = select([case.id for case in levelled], arranged.run, arranged.skip)
-    chosen = [case for case in levelled if case.id in names]
+    entries = saved.entries.values() if saved is not None else ()
+    known = [*(case.id for case in levelled), *(name for one in entries for name in one.names)]
+    names = select(known, arranged.run, arranged.skip)
+    skipped = select(known, arranged.skip, ()) if arranged.skip else set()
+    chosen = [one.case for one in entries if one.names & names and not one.names & skipped]
+    chosen += [case for case in levelled if case.id in names]
     if not chosen:
         raise Stop(Exit.NOTHING, "no case is left to run", "the globs of --run and --skip leave nothing")
     return every, chosen
@@ -109,7 +113,8 @@ def _seldom_collecting() -> Iterator[None]:
 class Session:
     """Runs what was arranged; `shown` hears every result, for live progress.
 
-    `shrink` is how many seconds may go into making failures smaller, 0 for none.
+    `failures` is the folder in which failures are saved, and those saved before are played first where `remember` is
+    true; `shrink` is how many seconds may go into making failures smaller, 0 for none.
     """
 
     arranged: Arranged
@@ -118,12 +123,14 @@ class Session:
     fail_fast: bool = False
     baseline: Baseline | None = None
     shrink: float = SHRINK
+    remember: bool = True
     shown: Callable[[Result, int], None] = lambda result, total: None
     began: Callable[[list[dict[str, Any]]], None] = lambda events: None
     stream: Stream = field(init=False)
     interrupted: bool = False
     judged: dict[str, Result] = field(factory=dict)
     misfits: list[str] = field(factory=list)
+    shelf: Shelf = field(init=False)
 
     def run(self) -> Exit:
         """Run to the end; gives the exit code. Raises Stop where nothing could be run."""
@@ -142,9 +149,12 @@ class Session:
     async def _listening(self, signals: AsyncIterator[int]) -> Exit:
         clock, started = Clock(), time.monotonic()
         plan = Plan(self.arranged.target, self.arranged.level)
-        every, chosen = choose(plan, self.arranged)
+        saved = read_saved(self.failures, plan) if self.remember else SavedFailures(self.failures, {})
+        every, chosen = choose(plan, self.arranged, saved)
+        self.shelf = Shelf(self.arranged, saved.only(case.id for case in chosen))
         enough_addresses(plan, len(chosen))
-        self.stream.tell(header_event(self.arranged, len(chosen), guarantee(plan, every, chosen)))
+        guaranteed = guarantee(plan, every, chosen)
+        self.stream.tell(header_event(self.arranged, len(chosen), guaranteed, self.shelf.saved.summary()))
         tell = partial(self._tell, total=len(chosen))
         runner = Runner(self.arranged.target, tell, clock, self.fail_fast, self._shrinker(plan))
         try:
@@ -159,7 +169,9 @@ class Session:
         return self._conclude(plan, every, chosen, runner, started)
 
     def _shrinker(self, plan: Plan) -> Shrinker | None:
-        known = self.baseline.knows if self.baseline is not None else lambda result: False
+        def known(result: Result) -> bool:
+            return self.baseline is not None and self.baseline.knows(self.shelf.as_saved(result))
+
         return Shrinker(plan.explorer, self.shrink, known=known) if self.shrink else None
 
     async def _calibrate(self, plan: Plan, clock: Clock) -> None:
@@ -189,17 +201,15 @@ class Session:
 
     def _tell(self, result: Result, total: int) -> None:
         if self.baseline is not None:
-            result = self.baseline.judge(result)
-        if result.verdict in {"fail", "warn", "known"}:
-            path = write_failure(self.failures, self.arranged.target, result)
-            result = evolve(result, failure_file=path)
+            result = self.shelf.judged(result, self.baseline)
+        result = self.shelf.filed(result)
         self.judged[result.case.id] = result
         self.stream.tell(case_event(result))
         self.shown(result, total)
 
     def _conclude(self, plan: Plan, every: list[Case], chosen: list[Case], runner: Runner, started: float) -> Exit:
         results = runner.results
-        filtered = len(chosen) < len(every) or self.fail_fast
+        filtered = len(chosen) - len(self.shelf.saved.entries) < len(every) or self.fail_fast
         partial = self.interrupted or runner.died is not None
         unreached = coverage(plan, every, results, filtered=filtered)["rules"]["unreached"] if not partial else {}
         died = runner.died is not None
@@ -245,6 +255,7 @@ class Session:
             "complete": not reason,
             "reason": reason,
             "duration_s": round(time.monotonic() - started, 3),
+            "unsaved": self.shelf.unwritten,
             "baseline": {"file": str(self.baseline.path), "misfits": self.misfits} if self.baseline else None,
             "coverage": coverage(plan, every, results, filtered=filtered),
             "guaranteed": holds(self.stream.events[0]["guarantee"], results),

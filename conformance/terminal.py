@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from conformance.guarantee import in_words
-from conformance.scripts import Extent
+from conformance.scripts import SAVED, Extent
 from spec.expressions import read_moment
 
 __all__ = ["in_short", "print_header", "print_result", "render", "transcript_line"]
@@ -58,6 +58,11 @@ def print_header(console: Console, events: list[dict[str, Any]]) -> None:
     console.print(f"  cases       {header['cases']}, clients {clients}{measured}")
     if not header["owned"]:
         console.print("  care        no attack below the messages is tried: that needs --i-own-this-target")
+    saved = header.get("saved") or {"played": 0, "skipped": []}
+    if saved["played"]:
+        console.print(f"  saved       {saved['played']} failures of earlier runs first, from {escape(saved['folder'])}")
+    for line in saved["skipped"]:
+        console.print(f"  [yellow]left out    {escape(line)}[/]")
     for number, line in enumerate(in_words(header.get("guarantee"))):
         console.print(f"  {'' if number else 'guarantee':<11} {escape(line)}")
     console.print()
@@ -93,8 +98,8 @@ def _by_rule(cases: Iterable[Event]) -> list[tuple[str, list[Event]]]:
     return sorted(((rule, sorted(group, key=_size)) for rule, group in groups.items()), key=lambda pair: pair[0])
 
 
-def _size(case: Event) -> tuple[bool, int, str]:
-    return "shrunk" not in case, len(case.get("transcript", ())), case["id"]
+def _size(case: Event) -> tuple[bool, bool, int, str]:
+    return case["family"] != SAVED, "shrunk" not in case, len(case.get("transcript", ())), case["id"]
 
 
 def _print_rule(console: Console, header: Event, rule: str, group: list[Event], verdict: str, style: str) -> None:
@@ -200,6 +205,13 @@ def _print_footer(console: Console, header: Event, cases: list[dict[str, Any]], 
         counts[case["verdict"]] = counts.get(case["verdict"], 0) + 1
     told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     console.print(f"\n{len(cases)} of {header['cases']} cases in {footer['duration_s']:.1f} s: {told or 'none'}")
+    saved = [case for case in cases if case["family"] == SAVED]
+    fixed = [case["id"] for case in saved if case["verdict"] == "pass"]
+    if fixed:
+        console.print(f"[green]fixed: {len(fixed)} of {len(saved)} saved failures: {escape(', '.join(fixed))}[/]")
+        console.print("  [dim]their files stay, as tests against their return; delete those that are not wanted[/]")
+    if footer.get("unsaved"):
+        console.print(f"[red]{escape(footer['unsaved'])}[/]")
     known = [case for case in cases if case["verdict"] == "known"]
     for rule, group in _by_rule(known):
         console.print(f"  [dim]known: {rule}, {len(group)} cases ({escape(group[0].get('known', ''))})[/]")

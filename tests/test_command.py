@@ -435,7 +435,7 @@ def test_no_token_and_no_secret_is_in_anything_that_is_written(tmp_path: Path) -
 
     assert found.code == 1
     assert "ALL-LEAK-1" in found.output
-    assert len(files) > 50
+    assert any(path.parent.name == "failures" for path in files)
     assert "<token" in everything
     # Every header of a token that says `alg` first begins so, and nothing else does.
     assert "eyJ" not in everything

@@ -24,7 +24,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-on", choices=("must", "should"), help="what fails the run (default: must)")
     parser.add_argument("--seed", type=int, metavar="N", help="makes what is drawn repeatable")
     parser.add_argument("--report", metavar="KIND:PATH", action="append", default=[], help="json, jsonl or terminal")
-    parser.add_argument("--failures", metavar="DIR", default="handfast-failures", help="where failures are saved")
+    parser.add_argument(
+        "--failures",
+        metavar="DIR",
+        default="handfast-failures",
+        help="where failures are saved; those that are there are played first",
+    )
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
     parser.add_argument(
         "--shrink",
@@ -59,12 +64,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
     from conformance.arranging import arrange
     from conformance.plan import Plan
+    from conformance.saved import read_saved
     from conformance.session import choose
 
     arranged = arrange(arguments, arguments.url or "ws://127.0.0.1:1")
-    for case in choose(Plan(arranged.target, arranged.level), arranged)[1]:
+    plan = Plan(arranged.target, arranged.level)
+    for case in choose(plan, arranged, read_saved(Path(arguments.failures), plan))[1]:
         print(f"{case.id}  {' '.join(case.rules[:3])}")
     return 0
 

@@ -46,9 +46,9 @@ def _steps(step: Step, plain: Plain) -> Iterator[Step]:
         case Raw(binary=binary) if binary:
             yield evolve(step, binary=binary[: len(binary) // 4 * 2])
         case Ping(data=data) if data:
-            yield Ping(step.client)
+            yield evolve(step, data="")
         case Close(code=code) if code != 1000:
-            yield Close(step.client)
+            yield evolve(step, code=1000)
 
 
 def _sends(step: Send, payload: Mapping[str, Any]) -> Iterator[Step]:
@@ -60,6 +60,8 @@ def _sends(step: Send, payload: Mapping[str, Any]) -> Iterator[Step]:
     if step.pad_to is not None:
         yield evolve(step, pad_to=None, pad_with="x")
         yield evolve(step, pad_to=step.pad_to // 2)
+    if any(step.around):
+        yield evolve(step, around=("", ""))
     if step.id is not None:
         yield evolve(step, id=None)
         yield from (evolve(step, id=shorter) for shorter in _values(step.id, _NOTHING, step.client))

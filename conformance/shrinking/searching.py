@@ -23,6 +23,9 @@ Attempt = Callable[[Case], Awaitable[Result]]
 _AT_ONCE = 8
 """How many candidates are played at the same time; most of them only wait."""
 
+_ATTACKS = 2
+"""How many attacks are tried at the same time: what they cost others is not to be taken for what they show."""
+
 _SHORT = 0.5
 """A candidate that waits no longer than this, in seconds, is worth a play even if little would be won."""
 
@@ -62,7 +65,7 @@ class Search:
 
     async def run(self) -> None:
         """Search until no smaller candidate fails alike, or the plays are used up; may be cancelled at any time."""
-        at_once = 1 if self.original.case.alone else _AT_ONCE
+        at_once = 1 if self.original.case.alone else _ATTACKS if self.original.case.hostile else _AT_ONCE
         while batch := await self._batch(min(at_once, self.plays)):
             played = await self._play([standing for _, standing in batch])
             won = [(edit, standing, result) for (edit, standing), result in zip(batch, played, strict=True)]

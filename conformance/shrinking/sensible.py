@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from conformance.exploring import Explorer, example
-from conformance.scripts import Case, Send, unopened
+from conformance.scripts import Case, Close, Fragment, Frames, Hold, Ping, Raw, Release, Send, Step, unopened
 from conformance.shrinking.edits import Edit
 from conformance.shrinking.plainer import tokens
 from conformance.shrinking.sizes import measure, same_as
@@ -42,7 +42,9 @@ class Standing:
     def with_edit(self, edit: Edit) -> Standing | None:
         """The case with a change, or None where that is not smaller or makes no sense."""
         after = edit.applied(self.case)
-        if not after.steps or unopened(after.steps) is not None or not _told_apart(self.case, edit):
+        if not after.steps or unopened(after.steps) is not None:
+            return None
+        if not _told_apart(self.case, edit) or not _well_framed(self.case, after):
             return None
         # The same token twice on one connection is judged by nobody.
         if any(count > self.repeated.get(client, 0) for client, count in _repeated(after).items()):
@@ -73,6 +75,39 @@ def _told_apart(case: Case, edit: Edit) -> bool:
     pairs = [(step, edit.steps.get(index, step)) for index, step in enumerate(case.steps)]
     sends = [(old, new) for old, new in pairs if isinstance(old, Send) and isinstance(new, Send)]
     return len({_said(new) for _, new in sends}) >= len({_said(old) for old, _ in sends})
+
+
+_PIECES = Fragment | Frames | Hold | Release
+"""Steps that may leave a client in the middle of a message, and so decide what its next bytes amount to."""
+
+
+def _well_framed(before: Case, after: Case) -> bool:
+    """Whether what every client sends still amounts to what it says.
+
+    Of a client's pieces of messages all are left, or none, or only the first ones, behind which it says nothing more:
+    else we would break the framing ourselves, and blame the server for noticing.
+    """
+    old, new = _pieces(before), _pieces(after)
+    for client, pieces in new.items():
+        left = [step for step, _ in pieces]
+        if left != [step for step, _ in old[client]][: len(left)]:
+            return False
+        if len(left) < len(old[client]) and any(talks for _, talks in pieces[-1:]):
+            return False
+    return True
+
+
+def _pieces(case: Case) -> dict[str, list[tuple[Step, bool]]]:
+    """The steps of each client that send pieces, each with whether the client says anything whole behind it."""
+    found: dict[str, list[tuple[Step, bool]]] = {}
+    for step in case.steps:
+        client = getattr(step, "client", "")
+        if isinstance(step, _PIECES):
+            found.setdefault(client, []).append((step, False))
+        elif isinstance(step, Send | Raw | Ping | Close) and client in found:
+            last, _ = found[client][-1]
+            found[client][-1] = (last, True)
+    return found
 
 
 def _said(step: Send) -> str:

@@ -8,7 +8,7 @@ import trio
 from attrs import define, evolve, field
 
 from conformance.exploring import Explorer
-from conformance.scripts import Case, extent
+from conformance.scripts import SAVED, Case, extent
 from conformance.shrinking.searching import Attempt, Search, kind
 from conformance.verdicts import Result
 
@@ -18,18 +18,18 @@ _BUSY = 16
 """How many candidates of all searches together are played at once."""
 
 
-def shortest_first(result: Result) -> tuple[bool, int, float, str]:
-    """Sorts failures of one kind so that the one to show comes first."""
-    return result.shrunk is None, len(result.transcript), result.case.wait, result.case.id
+def shortest_first(result: Result) -> tuple[bool, bool, int, float, str]:
+    """Sorts failures of one kind so that the one to show comes first; a saved one has its file already."""
+    return result.case.family != SAVED, result.shrunk is None, len(result.transcript), result.case.wait, result.case.id
 
 
 @define
 class Shrinker:
     """Shrinks one failure of each kind, the shortest: `seconds` for all of them together, `plays` for each.
 
-    A failure that rests on silence, timing or limits is shrunk while nothing else runs; the others are shrunk side by
-    side before. Whatever is found is played once more alone, and only what then fails alike is told. Failures for which
-    `known` is true are left as they are.
+    A failure that rests on silence, timing, limits or an attack is shrunk while nothing else runs; the others are
+    shrunk side by side before. Whatever is found is played once more alone, and only what then fails alike is told.
+    Failures for which `known` is true are left as they are.
     """
 
     explorer: Explorer
@@ -71,7 +71,8 @@ class Shrinker:
 
 
 def _timed(result: Result) -> bool:
-    return result.case.timed or result.case.alone or any(finding.timed for finding in result.findings)
+    case = result.case
+    return case.timed or case.alone or case.hostile or any(finding.timed for finding in result.findings)
 
 
 async def _confirm(search: Search, keep: Callable[[Result], None]) -> None:
@@ -81,15 +82,6 @@ async def _confirm(search: Search, keep: Callable[[Result], None]) -> None:
     found = await search.attempt(search.best.case)
     if search.alike(found):
         original = search.original
-        keep(
-            evolve(
-                original,
-                case=search.best.case,
-                rules=found.rules,
-                message=found.message,
-                findings=found.findings,
-                transcript=found.transcript,
-                duration=found.duration,
-                shrunk=extent(original.case.steps),
-            )
-        )
+        # What the larger script reached counts on: it failed in the same way.
+        reached = {name: getattr(original, name) for name in ("covered", "visited", "transitions", "attempts")}
+        keep(evolve(found, case=search.best.case, shrunk=extent(original.case.steps), **reached))

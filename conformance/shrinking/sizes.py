@@ -42,6 +42,7 @@ def step_weight(step: Step, plain: Plain) -> int:
         case Send():
             changed = sum(1 + value_weight(value, None, step.client) for value in step.change.values()) + len(step.drop)
             padded = 0 if step.pad_to is None else 1 + step.pad_to + (step.pad_with != "x")
+            padded += sum(map(len, step.around))
             named = 0 if step.id is None else value_weight(step.id)
             written = sum(map(len, step.around)) + step.fragments - 1
             return value_weight(step.payload, plain(step), step.client) + changed + padded + named + written

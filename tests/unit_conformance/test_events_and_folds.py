@@ -11,7 +11,7 @@ import pytest
 
 from conformance.coverage import coverage
 from conformance.events import Stream, calibration_event, case_event, header_event, read_stream
-from conformance.failures import read_failure, write_failure
+from conformance.failures import path_of, read_failure, write_failure
 from conformance.folds import KINDS, json_report, summary
 from conformance.guarantee import guarantee
 from conformance.preflight import Calibration
@@ -237,7 +237,8 @@ def test_a_failure_is_a_portable_file(tmp_path: Path) -> None:
     """The script, what was deployed and what was seen; its name is the case's, as file systems take it."""
     target = arranged("rollout=message", "auth_deadline=700ms", issuer="iss").target
     failed = result("fail", "tokens/v2.fresh/a b", finding("code", "CHAT-AUTH-5"))
-    path = Path(write_failure(tmp_path / "new" / "folder", target, failed))
+    path = path_of(tmp_path / "new" / "folder", failed.case.id)
+    write_failure(path, target, failed, seed=7)
     saved = read_failure(path)
 
     assert path.name == "tokens-v2.fresh-a-b.json"

@@ -16,10 +16,14 @@ from conformance.scripts import (
     Close,
     Expire,
     Fragment,
+    Frame,
+    Frames,
+    Hold,
     Idle,
     Open,
     Ping,
     Raw,
+    Release,
     Reset,
     Send,
     Settle,
@@ -30,7 +34,7 @@ from conformance.scripts import (
     token,
 )
 from conformance.shrinking import Shrinker
-from conformance.shrinking.edits import edits
+from conformance.shrinking.edits import Edit, edits
 from conformance.shrinking.sensible import Standing, plain_payload
 from conformance.verdicts import Result
 from spec.tracker import Finding
@@ -156,7 +160,7 @@ def test_a_long_script_shrinks_to_what_matters() -> None:
     ("larger", "smaller"),
     [
         (says("ana", "other", fragments=4), says("ana")),
-        (says("ana", pad_to=70_000, pad_with="é"), says("ana")),
+        (says("ana", pad_to=70_000, pad_with="é", around=(" ", "\n")), says("ana")),
         (says("ana", drop=("/id", "/payload"), change={"/type": 7}), says("ana")),
         (Send("ana", "chat_message", {"content": "x", "more": [1, {"a": None}]}, "fixed"), says("ana")),
         (Send("ana", "no-such-type", {"a": {"b": [1, "x"]}, "c": 2}), Send("ana", "no-such-type")),
@@ -345,6 +349,45 @@ def test_messages_that_differ_stay_different() -> None:
 
     texts = [step.payload["content"] for step in found.steps[-2:] if isinstance(step, Send)]
     assert len(set(texts)) == 2
+
+
+@pytest.mark.parametrize(
+    ("steps", "kept"),
+    [
+        ((Fragment("ana"), Fragment("ana", "a", first=False)), (0, 1)),
+        ((Fragment("ana"), Fragment("ana", "a", first=False)), (0,)),
+        ((Fragment("ana"), Idle(0.1), Fragment("ana", "a", first=False), says("ben")), (0, 3)),
+        ((Frames("ana", (Frame(text="{"),), cut=1), Frames("ana", (Frame(text="{"),), cut=-1), says("ana")), (2,)),
+        ((Hold("ana"), says("ana"), Release("ana"), says("ana", "x")), (0, 1, 2)),
+        ((Hold("ana"), says("ana"), Release("ana"), says("ana", "x")), (1, 3)),
+    ],
+)
+def test_pieces_of_messages_are_left_out_from_the_end_or_all(steps: tuple[Step, ...], kept: tuple[int, ...]) -> None:
+    """What is then sent is what the suite takes it for."""
+    assert _candidate(steps, kept) is not None
+
+
+@pytest.mark.parametrize(
+    ("steps", "kept"),
+    [
+        ((Fragment("ana"), Fragment("ana", "a", first=False)), (1,)),
+        ((Fragment("ana"), Fragment("ana", "a", first=False), Ping("ana")), (0, 2)),
+        ((Frames("ana", (Frame(text="{"),), cut=1), Frames("ana", (Frame(text="{"),), cut=-1), says("ana")), (0, 2)),
+        ((Hold("ana"), says("ana"), Release("ana")), (0, 1)),
+        ((Hold("ana"), says("ana"), Release("ana")), (1, 2)),
+    ],
+)
+def test_the_framing_is_never_broken_by_leaving_out(steps: tuple[Step, ...], kept: tuple[int, ...]) -> None:
+    """A server that minds half a message, or the end of one that never began, is right."""
+    assert _candidate(steps, kept) is None
+
+
+def _candidate(steps: tuple[Step, ...], kept: tuple[int, ...]) -> Standing | None:
+    """What is left of two clients' script where only some of these steps are kept."""
+    before = (*enters("ana"), *enters("ben"))
+    dropped: dict[int, Step | None] = {len(before) + n: None for n in range(len(steps)) if n not in kept}
+    standing = Standing.of(Case("a/b", "a", (), (*before, *steps)), plan("message").explorer)
+    return standing.with_edit(Edit(dropped, still=True))
 
 
 def test_steps_that_the_suite_learns_later_can_be_dropped() -> None:
