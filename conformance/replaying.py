@@ -13,6 +13,7 @@ from conformance.arranging import Arranged
 from conformance.clock import Clock
 from conformance.plan import Plan
 from conformance.preflight import calibrate
+from conformance.repeats import folded
 from conformance.runner import Runner
 from conformance.saved import misfit
 from conformance.scripts import Case, case_from_data
@@ -40,8 +41,8 @@ def replay(arranged: Arranged, saved: Mapping[str, Any]) -> Exit:
     if arranged.target.document.digest != saved["document"]:
         console.print("  [dim]the document has changed since this failure was saved[/]")
     console.print(f"  was: {', '.join(saved['rules'][:1])} {saved['message']}", markup=False)
-    for entry in result.transcript:
-        console.print(transcript_line(asdict(entry)))
+    for entry in folded([asdict(entry) for entry in result.transcript]):
+        console.print(transcript_line(entry))
     if result.message:
         console.print(f"  now: {', '.join(result.rules[:1])} {result.message}", markup=False)
     console.print(f"replay: [bold]{became}[/]")

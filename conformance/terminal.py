@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from conformance.guarantee import in_words
+from conformance.repeats import folded
 from conformance.scripts import SAVED, Extent
 from spec.expressions import read_moment
 
@@ -111,7 +112,7 @@ def _print_rule(console: Console, header: Event, rule: str, group: list[Event], 
         console.print(f"  [dim]{escape(known['text'])}[/]")
     first = group[0]
     console.print(f"  [bold]{escape(first['id'])}[/]: {escape(first['message'])}")
-    for entry in _shown(first.get("transcript", [])):
+    for entry in _shown(folded(first.get("transcript", []))):
         console.print(transcript_line(entry))
     if "shrunk" in first:
         before, after = (Extent(**first["shrunk"][side]) for side in ("from", "to"))
