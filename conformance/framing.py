@@ -209,7 +209,8 @@ class Receiver:
         if self._over or problem is not None:
             ways: tuple[Frame | None, ...] = () if self._over or problem is None else (Breach(problem),)
             self._over = True
-            return Took(ways, (payload.decode("utf-8", "replace"),))
+            whole = bytes(self._payload) + payload
+            return Took(ways, (payload.decode("utf-8", "replace"), whole.decode("utf-8", "replace")))
         match head.opcode:
             case _ if not head.control:
                 return self._data(head, payload)

@@ -229,8 +229,8 @@ def _pings(stage: _Stage) -> Iterator[Case]:
     full = Frames("ana", (Frame(_PING, hex="00ff" + "80" * 123),), rules=rules)
     plain = (Ping("ana", "handfast", rules), Settle(), Ping("ana", "", rules), Settle(), full, Settle())
     yield stage.case("ping/data", plain, rules)
-    begun = Frames("ana", (Frame(text="{", final=False), Frame(_PING, text="within")), rules=rules)
-    yield stage.case("ping/within-a-message", (begun, Settle()), rules)
+    begun = Frames("ana", (Frame(text="{", final=False),), rules=stage.rules("fragments"))
+    yield stage.case("ping/within-a-message", (begun, Ping("ana", "within", rules), Settle()), rules)
     if stage.whole:
         many = Frames("ana", tuple(Frame(_PING, text=f"number {n}") for n in range(20)), rules=rules)
         yield stage.case("ping/several", (many, Settle()), rules)
@@ -255,11 +255,13 @@ def _stalls(stage: _Stage) -> Iterator[Case]:
         yield stage.case(f"stalled/{name}", (step, *wait), rules)
     floods: dict[str, Frames] = {
         "pings": Frames("ana", (Frame(_PING, text="flood"),), times=_FLOOD, strains=True),
-        "empty-fragments": Frames("ana", (Frame(0, text="", final=False),), times=_FLOOD, strains=True),
+        "empty-fragments": Frames(
+            "ana", (Frame(0, text="", final=False),), times=_FLOOD, strains=True, rules=stage.rules("fragments")
+        ),
     }
     for name, wave in floods.items():
         if near or stage.whole:
-            begin = (Frames("ana", (Frame(text="{", final=False),)),) if name != "pings" else ()
+            begin = (Frames("ana", (Frame(text="{", final=False),), rules=wave.rules),) if wave.rules else ()
             waves = tuple(step for _ in range(4) for step in (wave, Idle(beat)))
             yield stage.case(f"flood/{name}", (*begin, *waves, *wait), rules)
 
@@ -268,7 +270,7 @@ def _ends(stage: _Stage) -> Iterator[Case]:
     """Transports that end where no connection should: others do not feel it, and nothing is sent for the one."""
     forget, answers = stage.plan.document.forget, stage.plan.document.answer_close
     half = stage.frames(Frame(), cut=-5)
-    begun = stage.frames(Frame(take=20, final=False))
+    begun = stage.frames(Frame(take=20, final=False), rules=stage.rules("fragments"))
     ends: dict[str, tuple[tuple[Step, ...], tuple[str, ...]]] = {
         "half-closed": ((HalfClose("ana"),), forget),
         "reset-within-a-frame": ((half, Reset("ana")), forget),

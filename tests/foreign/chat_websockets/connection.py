@@ -10,6 +10,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.protocol import OPEN, Event
 
+from .careless import CarelessReader
 from .faults import Faults
 from .session import Session
 from .upgrade import Admission
@@ -17,6 +18,7 @@ from .upgrade import Admission
 CLOSE_SECONDS = 5.0
 # A receiver that is this far behind is given up: it must cost neither the room nor the process.
 BACKLOG_BYTES = 64 << 20
+BEHIND_BYTES = 64 << 10
 
 
 class FrameCutter:
@@ -66,20 +68,33 @@ class ChatConnection(ServerConnection):
     """Handles each frame before the next one is parsed, so that what one frame causes
     (an answer, a close) never overtakes what an earlier one is still owed."""
 
+    # What shows before the upgrade.
+    early = Faults(None)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.admission: Admission | None = None
         self._session: Session | None = None
-        self._fault = Faults(None)
+        self._fault = self.early
         self._limit = 0
         self._cutter = FrameCutter()
         self._parts: list[bytes] = []
         self._text = True
         self._abort: asyncio.TimerHandle | None = None
+        self._careless = CarelessReader(self._fault)
+        self._ignored = False
+        self._fragments = 0
+        self.request_bytes = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether the peer leaves unread what the system cannot keep for it."""
+        return self.transport.get_write_buffer_size() > BEHIND_BYTES
 
     def attend(self, session: Session, limit: int, fault: Faults) -> None:
         """The upgrade is done: from here on events go to the session."""
         self._session, self._limit, self._fault = session, limit, fault
+        self._careless = CarelessReader(fault)
         session.begin()
 
     # Sending. Nothing here waits: the transport keeps what the peer does not take.
@@ -111,15 +126,24 @@ class ChatConnection(ServerConnection):
     def data_received(self, data: bytes) -> None:
         """Feed the parser frame by frame."""
         if self._session is None:
-            super().data_received(data)
+            self._head_received(data)
             return
-        for piece in self._cutter.cut(data):
+        for piece in self._cutter.cut(self._careless.read(data)):
             if self._fault("close-frame-unanswered") and piece[0] & 0x0F == Opcode.CLOSE:
                 self.transport.close()
                 return
             super().data_received(piece)
             if self.protocol.state is not OPEN:
                 self._wind_up(by_close_frame=True)
+
+    def _head_received(self, data: bytes) -> None:
+        if self._fault("garbage-head-unanswered"):
+            self._ignored = self._ignored or not (self.request_bytes or b"GET /".startswith(data[:5]))
+        self.request_bytes += len(data)
+        if self._fault("version-unchecked"):
+            data = data.replace(b"Sec-WebSocket-Version: 12", b"Sec-WebSocket-Version: 13")
+        if not self._ignored:
+            super().data_received(data)
 
     def process_event(self, event: Event) -> None:
         """One frame, or the request."""
@@ -132,10 +156,13 @@ class ChatConnection(ServerConnection):
         elif event.opcode is Opcode.PING:
             self._session.pinged()
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool | None:  # type: ignore[override]
         """The peer sends no more: it is no member any more, whatever it still reads."""
+        if self._fault("half-open-kept"):
+            return True
         super().eof_received()
         self._wind_up(by_close_frame=False)
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -151,6 +178,7 @@ class ChatConnection(ServerConnection):
         if not frame.fin:
             return
         data = b"".join(self._parts)
+        self._fragments = len(self._parts)
         self._parts.clear()
         self._complete(data)
 
@@ -164,8 +192,9 @@ class ChatConnection(ServerConnection):
             self._decode(data, self._session)
 
     def _decode(self, data: bytes, session: Session) -> None:
+        lax = self._fault("utf8-replaced") or (self._fault("utf8-unchecked-across-frames") and self._fragments > 1)
         try:
-            session.received(data.decode(errors="replace" if self._fault("utf8-replaced") else "strict"))
+            session.received(data.decode(errors="replace" if lax else "strict"))
         except UnicodeDecodeError:
             self._fail(CloseCode.INVALID_DATA)
 

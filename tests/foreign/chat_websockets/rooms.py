@@ -19,6 +19,10 @@ class Member(Protocol):
     def gone(self) -> bool:
         """Whether its connection has ended."""
 
+    @property
+    def behind(self) -> bool:
+        """Whether its peer leaves much unread."""
+
     def deliver(self, text: bytes) -> None:
         """Send without waiting."""
 
@@ -57,6 +61,8 @@ class Rooms:
         self._said += 1
         if self._fault("messages-reordered") and self._said % 2:
             asyncio.get_running_loop().call_later(0.05, _deliver, copies)
+        elif self._fault("room-waits-for-slow-reader"):
+            _deliver_when_read(copies)
         else:
             _deliver(copies)
 
@@ -77,6 +83,13 @@ class Rooms:
         gone = next((place for place, member in enumerate(members) if member.gone), None)
         # Members that have gone have left; where they have not, the first one ends the round.
         return members[:gone]
+
+
+def _deliver_when_read(copies: list[tuple[Member, bytes]]) -> None:
+    if any(member.behind for member, _ in copies):
+        asyncio.get_running_loop().call_later(0.05, _deliver_when_read, copies)
+    else:
+        _deliver(copies)
 
 
 def _deliver(copies: list[tuple[Member, bytes]]) -> None:

@@ -83,6 +83,7 @@ class ChatServer:
         await self._shut_down(server)
 
     async def _listen(self) -> Server:
+        ChatConnection.early = self._fault
         return await serve(
             self._attend,
             self._options.host,

@@ -18,6 +18,7 @@ from .tokens import Token, TokenRefusedError, Verifier
 from .upgrade import Admission
 
 POLICY_VIOLATION = 1008
+FLOOD = 100
 SERVER_TYPES = ("recipe_update", "auth_required", "error")
 
 
@@ -29,6 +30,10 @@ class Link(Protocol):
 
     def send_close(self, code: int, reason: str = "") -> None:
         """Start the closing handshake."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether the peer leaves much unread."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class Session:
         self._asked: str | None = None
         self._closed = False
         self.gone = False
+        self._pings = 0
         self._accepted = AcceptedAuths() if self._fault("replay-per-connection") else shared.accepted
         self._deadline: asyncio.TimerHandle | None = None
         self._lead = Alarm(self._require)
@@ -103,7 +109,9 @@ class Session:
 
     def pinged(self) -> None:
         """A ping is no sign of progress."""
-        if self._fault("deadline-reset-by-ping") and self._deadline is not None:
+        self._pings += 1
+        flooded = self._fault("deadline-extended-by-ping-flood") and self._pings > FLOOD
+        if (self._fault("deadline-reset-by-ping") or flooded) and self._deadline is not None:
             self._start_deadline()
 
     def received(self, text: str) -> None:
@@ -121,6 +129,11 @@ class Session:
         self.gone = True
         if by_close_frame or not self._fault("ghost-members"):
             self._shared.rooms.leave(self._admission.recipe, self)
+
+    @property
+    def behind(self) -> bool:
+        """Whether its peer leaves much unread."""
+        return self._link.behind
 
     def deliver(self, text: bytes) -> None:
         """What the room hears."""
