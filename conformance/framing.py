@@ -148,10 +148,7 @@ class Receiver:
         """What the bytes amount to, together with those before them; of pings in a row, the last."""
         self._buffer += data
         found: list[Took | Pinged | Closed] = []
-        while (head := self._head()) is not None:
-            if len(self._buffer) < head.size + head.length:
-                found += self._early(head)
-                break
+        while (head := self._head()) is not None and len(self._buffer) >= head.size + head.length:
             payload = _xor(bytes(self._buffer[head.size : head.size + head.length]), head.key)
             del self._buffer[: head.size + head.length]
             self._told_head = False
@@ -159,7 +156,7 @@ class Receiver:
             if isinstance(event, Pinged) and found and isinstance(found[-1], Pinged):
                 found.pop()
             found += [event] if event is not None else []
-        return found
+        return found + self._early(head) if self._buffer else found
 
     def _head(self) -> _Head | None:
         buffer = self._buffer
@@ -189,10 +186,12 @@ class Receiver:
             return "control" if head.length > 125 or not head.final else None
         return "interleaved" if (head.opcode == CONTINUATION) == (self._opcode is None) else None
 
-    def _early(self, head: _Head) -> list[Took | Pinged | Closed]:
-        """What may be made of a frame whose end has not come: told once."""
+    def _early(self, head: _Head | None) -> list[Took | Pinged | Closed]:
+        """What may be made of a frame whose end has not come: told once, with its head or without."""
         if self._told_head or self._over:
             return []
+        if head is None:
+            return [Took((None,))]
         self._told_head = True
         problem = self._problem(head)
         if problem == "length":  # Its end will never come.
@@ -202,7 +201,7 @@ class Receiver:
             return [Took((None, Breach(problem)))]
         if not head.control and len(self._payload) + head.length > self.largest:
             return [Took((None, Binary(len(self._payload) + head.length)))]
-        return []
+        return [Took((None,))]
 
     def _frame(self, head: _Head, payload: bytes) -> Took | Pinged | Closed | None:
         problem = self._problem(head)

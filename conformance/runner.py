@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -35,6 +35,9 @@ _BUSY, _BUSIEST = 16, 64
 
 _BUSY_PER_SECOND = 800
 """How many cases may talk at once for each second of the round trip: over a long way, most of them only wait."""
+
+_GENTLY = 4
+"""How many attacks may be under way at once: if the target dies, it is known of which few."""
 
 _CONFIRMED = 1
 """How many failures of one kind must show again alone; then the others share their verdict."""
@@ -75,7 +78,7 @@ class Runner:
     lag: Lag = field(factory=Lag)
     results: dict[str, Result] = field(factory=dict)
     died: str | None = None
-    _attacked: str | None = None
+    _attacks: deque[str] = field(factory=lambda: deque(maxlen=_GENTLY))
     _numbers: int = 0
     _doubtful: list[tuple[Case, Outcome]] = field(factory=list)
     _blamed: list[Result] = field(factory=list)
@@ -112,12 +115,13 @@ class Runner:
         busy, live = trio.Semaphore(places), trio.Semaphore(max(8, self.target.connections // 2))
         # What may harm the target comes last, but for what then waits: the others are known by then.
         attacks = [case for case in every if case.hostile and not case.wait]
-        for part in ([case for case in every if not case.hostile or case.wait], attacks):
+        gently = trio.Semaphore(_GENTLY)
+        for part, place in (([case for case in every if not case.hostile or case.wait], busy), (attacks, gently)):
             async with trio.open_nursery() as nursery:
                 for case in part:
                     if not case.alone:
                         await live.acquire()
-                        nursery.start_soon(self._one, case, busy, live)
+                        nursery.start_soon(self._one, case, place, live)
         await self._confirm()
         for case in every:
             if case.alone:
@@ -130,7 +134,7 @@ class Runner:
         if case.hostile:
             if not self.target.owned:
                 return Outcome(unavailable=NOT_OWNED)
-            self._attacked = case.id
+            self._attacks.appendleft(case.id)
         try:
             return await Player(self.target, self.clock, self._numbers, pause).play(case)
         except Exception as problem:
@@ -168,7 +172,7 @@ class Runner:
     def dies(self, reason: str) -> None:
         """Note that the target has died, and stop."""
         if self.died is None:
-            behind = f", behind the attack {self._attacked}" if self._attacked is not None else ""
+            behind = f"; the last attacks, the latest first: {', '.join(self._attacks)}" if self._attacks else ""
             self.died = f"{reason}{behind}"
             self._stop.cancel()
             self._shrinking.cancel()

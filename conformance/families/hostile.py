@@ -41,7 +41,10 @@ _LONGEST = 6.0
 """A timer that runs longer than this, in seconds, is not waited for."""
 
 _FLOOD = 500
-"""How many pings or fragments make one wave of a flood; there are four."""
+"""How many pings or fragments make one wave of a flood."""
+
+_WAVES = (0.25, 0.25, 0.25, 0.18)
+"""What share of a timer passes before each wave; the last one comes when it is nearly over."""
 
 _PAGES, _MORE_PAGES = 40, 250
 """How many of the longest messages a client that does not read is sent, and how many at the level `deep`."""
@@ -132,7 +135,7 @@ def _breaches(stage: _Stage) -> Iterator[Case]:
         "interleaved": {"nothing-to-continue": (Frame(0),), "new-message-within-one": (head, Frame())},
         "control": {
             "ping-too-long": (Frame(_PING, text="x" * 126, bits=16),),
-            "ping-fragmented": (Frame(_PING, text="x", final=False), Frame(0, text="y")),
+            "ping-fragmented": (Frame(_PING, text="x", final=False),),
             "close-too-long": (Frame(_CLOSE, hex="03e8" + "78" * 124, bits=16),),
         },
         "close": {
@@ -195,7 +198,7 @@ def _lawful(stage: _Stage) -> Iterator[Case]:
             fragments,
         ),
         "single-bytes": (stage.frames(Frame(take=1, final=False), *single, left), fragments),
-        "lengths": (Frames("ana", sizes, of=wide), segments),
+        "lengths": (Frames("ana", sizes, of=evolve(stage.word, pad_to=900)), segments),
         "mask-of-zeros": (stage.frames(Frame(mask="00000000")), segments),
         "length-too-wide": (stage.frames(Frame(bits=64)), ()),
     }
@@ -245,11 +248,12 @@ def _stalls(stage: _Stage) -> Iterator[Case]:
     near = {timer: due for timer, due in dues.items() if due < _LONGEST}
     wait: tuple[Step, ...] = (Expire("ana"),) if near else ()
     rules = stage.plan.rehearse((*stage.route.steps("ana"), *wait)).rules
-    beat = max(0.02, min(near.values(), default=0.1) / 5)
+    soonest = min(near.values(), default=0.2)
+    segments = stage.rules("segments")
     kinds: dict[str, Frames] = {
-        "half-a-frame": stage.frames(Frame(), cut=-5),
-        "half-a-head": stage.frames(Frame(), cut=1),
-        "endless-frame": Frames("ana", (Frame(text="x", bits=64, length=2**40),)),
+        "half-a-frame": stage.frames(Frame(), cut=-5, rules=segments),
+        "half-a-head": stage.frames(Frame(), cut=1, rules=segments),
+        "endless-frame": Frames("ana", (Frame(text="x", bits=64, length=2**40),), rules=segments),
     }
     for name, step in kinds.items():
         yield stage.case(f"stalled/{name}", (step, *wait), rules)
@@ -262,7 +266,7 @@ def _stalls(stage: _Stage) -> Iterator[Case]:
     for name, wave in floods.items():
         if near or stage.whole:
             begin = (Frames("ana", (Frame(text="{", final=False),), rules=wave.rules),) if wave.rules else ()
-            waves = tuple(step for _ in range(4) for step in (wave, Idle(beat)))
+            waves = tuple(step for share in _WAVES for step in (Idle(round(soonest * share, 3)), wave))
             yield stage.case(f"flood/{name}", (*begin, *waves, *wait), rules)
 
 

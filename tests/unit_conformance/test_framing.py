@@ -99,17 +99,18 @@ def test_how_bytes_are_cut_changes_nothing_but_what_may_come_early(
 ) -> None:
     """In pieces of any size the same things come in the same order; before a breach is whole it may be told."""
     _, data, expected = row
-    early = [found for found in ways(data, pieces) if found not in expected]
+    certain = [found for found in ways(data, pieces) if not isinstance(found, tuple) or found[:1] != (None,)]
+    early = [found for found in ways(data, pieces) if found not in certain]
 
-    assert [found for found in ways(data, pieces) if found in expected] == expected
-    assert all(isinstance(found, tuple) and found[0] is None and len(found) == 2 for found in early)
+    assert certain == [found for found in expected if not isinstance(found, tuple) or found[:1] != (None,)]
+    assert all(isinstance(found, tuple) and len(found) <= 2 for found in early)
 
 
 def test_a_peer_may_fail_what_is_too_large_or_wrong_before_its_end() -> None:
     """Once a head has come: nothing is due yet, and the end of the connection is as good."""
     assert ways(frame(TEXT, b"Hello", length=LARGEST + 1)[:9]) == [(None, Binary(LARGEST + 1))]
     assert ways(frame(TEXT, b"Hello", reserved=2)[:-1]) == [(None, Breach("reserved_bits"))]
-    assert ways(frame(TEXT, b"Hello")[:-1]) == []
+    assert ways(frame(TEXT, b"Hello")[:-1]) == ways(frame(TEXT, b"Hello")[:1]) == [(None,)]
     assert ways(frame(TEXT, b"x" * LARGEST, final=False) + frame(0, b"x", final=False)) == [
         (None,),
         (None, Binary(LARGEST + 1)),

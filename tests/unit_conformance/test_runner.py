@@ -620,7 +620,7 @@ def test_a_target_that_an_attack_killed_has_the_attack_named() -> None:
 
     stage = run({"a/plain": [good], "b/attack": [dies]}, case("a/plain"), case("b/attack", hostile=True))
 
-    assert stage.runner.died == "Connection refused, behind the attack b/attack"
+    assert stage.runner.died == "Connection refused; the last attacks, the latest first: b/attack"
     assert verdicts(stage) == {"a/plain": "pass"}
 
 

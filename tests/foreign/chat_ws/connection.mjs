@@ -1,10 +1,13 @@
 import { WebSocket } from 'ws';
+import { CarelessReader } from './careless.mjs';
 import { Alarm, steadyClock, wallClock } from './clock.mjs';
 import { ERRORS } from './errors.mjs';
 import { ReplayMemory } from './limits.mjs';
 
 const CLOSE_GRACE = 3000;
 const LONGEST_BACKLOG = 64 * 1024 ** 2;
+const MUCH_UNREAD = 64 * 1024;
+const FLOOD = 100;
 const POLICY_VIOLATION = 1008;
 const UNSUPPORTED_DATA = 1003;
 
@@ -26,6 +29,17 @@ export class Connection {
     ws.on('error', () => this.#abandon());
     ws.on('close', () => this.#ended());
     if (this.fault('close-frame-unanswered')) this.#leaveCloseFramesUnanswered();
+    CarelessReader.before(ws, this.fault);
+    if (this.fault('flood-postpones-deadline')) this.#postponeUnderFlood();
+    if (this.fault('half-closed-member-kept')) socket.removeAllListeners('end');
+  }
+
+  #postponeUnderFlood() {
+    let pings = 0;
+    this.ws.on('ping', () => {
+      pings += 1;
+      if (pings > FLOOD) this.#startDeadline();
+    });
   }
 
   /** ws answers a close frame by its public `close`, without arguments or with two; its own errors pass one. */
@@ -228,6 +242,14 @@ export class Connection {
   }
 
   #say(content, id) {
+    const behind = ({ ws }) => ws.bufferedAmount > MUCH_UNREAD;
+    if (this.fault('slow-member-blocks-room') && this.#audience().some(behind)) {
+      return void setTimeout(() => this.#say(content, id), 50);
+    }
+    return this.#tell(content, id);
+  }
+
+  #tell(content, id) {
     const payload = { content, user_id: this.token.subject };
     for (const member of this.#audience()) {
       if (member.#hasGone() && this.fault('gone-member-blocks')) return;

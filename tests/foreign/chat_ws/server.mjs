@@ -63,6 +63,8 @@ class ChatServer {
     server.on('request', (request, response) => this.#answerPlain(request, response));
     server.on('upgrade', (request, socket, head) => this.#answerUpgrade(request, socket, head));
     server.on('clientError', (error, socket) => {
+      if (this.fault('malformed-head-ignored')) return;
+      if (this.fault('malformed-head-kills')) process.exit(1);
       const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
       if (socket.writable) refuseUpgrade(socket, refusal(status, 'REQUEST_INVALID'));
     });
@@ -90,6 +92,9 @@ class ChatServer {
     request.headers.upgrade = 'websocket';
     delete request.headers['sec-websocket-protocol'];
     delete request.headers['sec-websocket-extensions'];
+    if (this.fault('key-unchecked') && !request.headers['sec-websocket-key']) {
+      request.headers['sec-websocket-key'] = 'dGhlIHNhbXBsZSBub25jZQ==';
+    }
     if (request.headers['sec-websocket-version'] !== '13') delete request.headers['sec-websocket-version'];
     this.webSockets.handleUpgrade(request, socket, head, (ws) => this.#connect(ws, socket, decision));
   }
