@@ -30,6 +30,9 @@ _SECRET = ("--secret", "env:MATRIX_SECRET")
 REFERENCE = "reference"
 """The reference server, met as any other; it has no faults of its own."""
 
+# What ends the process that is attacked: a run that says so, and no rule.
+DEADLY = {"malformed-head-kills"}
+
 # What no client can see: the suite leaves these to hooks and metrics.
 UNSEEN = {
     "shutdown-abrupt": "only a shutdown shows it",
@@ -87,7 +90,7 @@ def faults(server: str) -> list[Fault]:
     return [
         Fault(server, entry["name"], tuple(entry["rules"]), entry["rollout"], entry["text"], entry.get("keys", "HS256"))
         for entry in entries
-        if entry["name"] not in UNSEEN
+        if entry["name"] not in UNSEEN and entry["name"] not in DEADLY
     ]
 
 

@@ -32,6 +32,8 @@ _SAMPLE = {
         "token-echoed",
         "kid-ignored",
         "keys-fetched",
+        "half-open-kept",
+        "room-waits-for-slow-reader",
     },
     "chat_ws": {
         "sender-gets-no-copy",
@@ -41,6 +43,9 @@ _SAMPLE = {
         "deprecation-only-on-101",
         "header-wins-over-query",
         "size-in-characters",
+        "unmasked-frames-read",
+        "split-character-refused",
+        "malformed-head-ignored",
     },
 }
 
@@ -122,3 +127,14 @@ def test_what_should_be_refused_only_warns(tmp_path: Path) -> None:
     assert len(should) > 15
     assert {found[name]["verdict"] for name in should} == {"warn"}
     assert {rules[0] for rules in tolerant.broken.values()} == {"ALL-TOKEN-3"}
+
+
+@pytest.mark.parametrize("server", [pytest.param("chat_ws", marks=_needs("chat_ws"))])
+def test_a_server_that_dies_of_an_attack_is_said_to(server: str, tmp_path: Path) -> None:
+    """The exit code says that the target died, and the report which attacks it died behind."""
+    with serving(server, "message", "malformed-head-kills") as url:
+        checked = check(url, "message", tmp_path, "--run", "hostile/**", "--run", "closing/**")
+
+    assert checked.code == 3, checked.output
+    [told] = [line for line in checked.output.splitlines() if "the target died" in line]
+    assert "hostile/handshake/" in told.partition("the last attacks, the latest first: ")[2]
