@@ -40,7 +40,7 @@ class Connection:
             opening = Opening(key, self.upgrade, early)
             with self.outbox.scope:
                 await stream.send_all(opening.answer)
-                socket = Socket(wire, opening, 4 * self.largest + _MARGIN)
+                socket = Socket(wire, opening, 4 * self.largest + _MARGIN, self._heard, self._left)
                 await self._live(socket, address)
             await self._part(stream, settled=wire.ended or socket.peer_code is not None)
         finally:
@@ -55,28 +55,22 @@ class Connection:
             self._closed(socket)
 
     async def _talk(self, socket: Socket) -> None:
-        finished = trio.Event()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_read, socket, finished)
             nursery.start_soon(self._write, socket)
-            await self._receive(socket)
-            self.hub.ended(self.upgrade.connection)
-            self.outbox.hurry()
-            await finished.wait()
+            await socket.read()
+            self._left()
             nursery.cancel_scope.cancel()
 
-    async def _receive(self, socket: Socket) -> None:
-        number = self.upgrade.connection
-        try:
-            while True:
-                frame = await socket.next_frame()
-                if self.outbox.goodbye is None:
-                    self._handle(frame)
-                if socket.failed is not None and self.outbox.goodbye is None:
-                    self.hub.ended(number)
-                    self.outbox.close(socket.failed, None)
-        except ConnectionClosed:
-            pass
+    def _heard(self, frame: Frame, failed: int | None) -> None:
+        if self.outbox.goodbye is None:
+            self._handle(frame)
+        if failed is not None and self.outbox.goodbye is None:
+            self.hub.ended(self.upgrade.connection)
+            self.outbox.close(failed, None)
+
+    def _left(self) -> None:
+        self.hub.ended(self.upgrade.connection)
+        self.outbox.hurry()
 
     def _handle(self, frame: Frame) -> None:
         try:
@@ -130,10 +124,3 @@ class Connection:
             code, by = 1006, "server" if self.outbox.overflowed else "client"
         self.hub.metrics.closed(code, by)
         self.hub.log.info("connection.closed", connection=self.upgrade.connection, code=code, by=by)
-
-
-async def _read(socket: Socket, finished: trio.Event) -> None:
-    try:
-        await socket.read()
-    finally:
-        finished.set()

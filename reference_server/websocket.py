@@ -1,46 +1,35 @@
 """trio-websocket as this server needs it: the opening decided elsewhere, whole frames for the engine, honest closes.
 
-trio-websocket 0.12.2 leaves four things to do better (its handlers are overridden here, nothing else of it):
+trio-websocket 0.12.2 leaves five things to do better (its handlers are overridden here, nothing else of it):
 
 - What its parser cannot read it reports as if the peer had closed, so that no close frame goes out.
 - A ping or a message that arrives while a close waits for its answer raises LocalProtocolError in its reader.
 - Bytes that a hasty client sends before it has read the 101 are lost in the handshake's own parser.
 - It sends one message per write; a busy room then outruns the writer.
+- It queues messages for a task that awaits them; the engine never waits, and takes each as it comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import trio
-from attrs import frozen
 from trio_websocket import CloseReason, ConnectionClosed
 from trio_websocket._impl import WebSocketConnection
 from wsproto import ConnectionType, WSConnection
-from wsproto.connection import ConnectionState
-from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.connection import Connection, ConnectionState
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.utilities import generate_accept_token
 
 from spec.machine import Binary, NotUTF8, Text
 from spec.machine.values import Frame, Upgrade
 
 __all__ = ["ConnectionClosed", "Opening", "Socket", "Wire"]
 
-_QUEUE = 1000
-"""Frames read ahead: with trio-websocket's default of 1, pings wait for the application."""
-
 _CHUNK = 64 * 1024
 _NOT_UTF8 = 1007
 _TOO_BIG = 1009
-
-
-@frozen
-class _Last:
-    """The frame that could not be read to its end, behind which nothing can be read."""
-
-    frame: Frame
-    code: int
 
 
 class Wire(trio.abc.Stream):
@@ -85,38 +74,41 @@ class Wire(trio.abc.Stream):
 class Opening:
     """The opening handshake, done at once: the bytes of the 101, and the connection behind it.
 
-    The request that the library sees is written here, from what was checked; so it can refuse nothing.
+    The request was read and checked already, and the library's own handshake would read it once more.
     """
 
     def __init__(self, key: str, upgrade: Upgrade, early: bytes) -> None:
-        offer = f"Sec-WebSocket-Protocol: {upgrade.subprotocol}\r\n" if upgrade.subprotocol else ""
-        head = (
-            "GET / HTTP/1.1\r\nHost: handfast\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{offer}\r\n"
-        )
+        headers = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Accept": generate_accept_token(key.encode("ascii")).decode("ascii"),
+            **({"Sec-WebSocket-Protocol": upgrade.subprotocol} if upgrade.subprotocol else {}),
+            **upgrade.headers,
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.answer = f"HTTP/1.1 101 Switching Protocols\r\n{lines}\r\n".encode("latin-1")
         self.connection = WSConnection(ConnectionType.SERVER)
-        self.connection.receive_data(head.encode("ascii"))
-        list(self.connection.events())
-        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in upgrade.headers.items()]
-        accept = AcceptConnection(subprotocol=upgrade.subprotocol, extra_headers=headers)
-        self.answer = self.connection.send(accept)
-        if early:
-            self.connection.receive_data(early)
+        self.connection.connection = Connection(ConnectionType.SERVER, trailing_data=early)
 
 
 class Socket(WebSocketConnection):
-    """One open WebSocket; run `read` beside whatever awaits `next_frame`."""
+    """One open WebSocket.
 
-    def __init__(self, wire: Wire, opening: Opening, most: int) -> None:
-        super().__init__(
-            wire,
-            opening.connection,
-            message_queue_size=_QUEUE,
-            max_message_size=most,
-            receive_buffer_size=_CHUNK,
-        )
-        self.failed: int | None = None
-        """Once `next_frame` gave a frame that was cut short: the close code that is due, if the engine has no other."""
+    While `read` runs it calls `heard` for every frame, with the close code that is due (if the engine has no other)
+    where the frame could not be read to its end and nothing can be read behind it; and `left` once the peer has closed.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        opening: Opening,
+        most: int,
+        heard: Callable[[Frame, int | None], None],
+        left: Callable[[], None],
+    ) -> None:
+        super().__init__(wire, opening.connection, max_message_size=most, receive_buffer_size=_CHUNK)
+        self._heard = heard
+        self._left = left
         self.peer_code: int | None = None
         """The code of the peer's close frame, once that came."""
         self._deaf = False
@@ -126,14 +118,6 @@ class Socket(WebSocketConnection):
     async def read(self) -> None:
         """Read until the connection is over."""
         await self._reader_task()
-
-    async def next_frame(self) -> Frame:
-        """The next frame; raises ConnectionClosed behind the last."""
-        item = cast("Frame | _Last", await self.get_message())
-        if isinstance(item, _Last):
-            self.failed = item.code
-            return item.frame
-        return item
 
     async def send_texts(self, texts: Sequence[str]) -> None:
         """Send messages in one write."""
@@ -154,7 +138,7 @@ class Socket(WebSocketConnection):
         self._bytes += len(data.encode()) if isinstance(data, str) else len(data)
         if self._bytes > self._max_message_size:
             # Nobody waits for the rest: the engine is told of the size so far, which is past its limit already.
-            await self._fail(_TOO_BIG, Binary(self._bytes))
+            self._fail(_TOO_BIG, Binary(self._bytes))
             return
         if data:  # Empty fragments must not add up.
             self._parts.append(data)  # type: ignore[arg-type]  # A message's parts are all of one type.
@@ -162,7 +146,7 @@ class Socket(WebSocketConnection):
             parts, size = self._parts, self._bytes
             self._parts, self._bytes = [], 0
             is_text = isinstance(data, str)
-            await self._deliver(Text("".join(cast("list[str]", parts)), size) if is_text else Binary(size))
+            self._heard(Text("".join(cast("list[str]", parts)), size) if is_text else Binary(size), None)
 
     async def _handle_ping_event(self, event: Ping) -> None:
         if self._close_reason is None:
@@ -171,28 +155,23 @@ class Socket(WebSocketConnection):
     async def _handle_close_connection_event(self, event: CloseConnection) -> None:
         if self._wsproto.state is not ConnectionState.OPEN:
             self.peer_code = int(event.code)
-            # Whoever awaits frames learns it now: the answer may wait for a peer that reads slowly.
             self._close_reason = self._close_reason or CloseReason(event.code, None)
-            self._send_channel.close()
+            # Told before it is answered, which may have to wait for a peer that reads slowly.
+            self._left()
             await super()._handle_close_connection_event(event)
             return
         # Still open: the parser failed, and the peer closed nothing. It reads no more, not even a close.
         self._reader_running = False
         self._close_handshake.set()
         if event.code == _NOT_UTF8:
-            await self._fail(event.code, NotUTF8(self._bytes))
+            self._fail(event.code, NotUTF8(self._bytes))
         else:
             self._close_reason = CloseReason(event.code, None)
-            self._send_channel.close()
+            self._left()
             await self._send(CloseConnection(code=event.code))
             await self._close_stream()
 
-    async def _fail(self, code: int, frame: Frame) -> None:
+    def _fail(self, code: int, frame: Frame) -> None:
         self._deaf = True
         self._parts, self._bytes = [], 0
-        await self._deliver(_Last(frame, int(code)))
-
-    async def _deliver(self, item: Frame | _Last) -> None:
-        # Where the connection is being closed, what still comes on it concerns nobody.
-        with suppress(trio.ClosedResourceError, trio.BrokenResourceError):
-            await self._send_channel.send(cast(str, item))
+        self._heard(frame, int(code))
