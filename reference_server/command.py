@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from typing import TYPE_CHECKING, Any
 
 from spec.cli import Command
@@ -91,6 +92,8 @@ def _run(arguments: argparse.Namespace) -> int:
         log=make_log(arguments.log, lines),
     )
     _raise_file_limit()
+    # What was loaded stays: no search for garbage need look at it again.
+    gc.freeze()
     try:
         problem = trio.run(_until_signalled, start, "ws" if context is None else "wss", arguments.host, drain)
     finally:

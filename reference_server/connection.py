@@ -33,7 +33,7 @@ class Connection:
     largest: int
 
     async def run(self, stream: trio.abc.Stream, key: str, early: bytes, address: str) -> None:
-        """Answer the request that brought the connection, and talk until it is over; then close the transport."""
+        """Answer the request that brought the connection, and talk until it is over; then part from the peer."""
         wire = Wire(stream)
         try:
             # The engine's timers run since it decided: nothing may wait between that and the 101.
@@ -99,8 +99,10 @@ class Connection:
             return
         if not settled:
             await linger(stream, self.settings.linger)
-        with trio.move_on_after(self.settings.linger):
-            await stream.aclose()
+        if isinstance(stream, trio.SSLStream):
+            # Says goodbye in TLS (RFC 8446 section 6.1); any other transport is closed by whoever gave it to us.
+            with trio.move_on_after(self.settings.linger):
+                await stream.aclose()
 
     def _version(self) -> tuple[str, bool]:
         name = self.upgrade.facts.get("version", "none")

@@ -101,6 +101,8 @@ def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutable
 
 def _redacted(value: Any) -> Any:
     match value:
+        case str():
+            return _TOKEN.sub(_REDACTED, value)
         case None | bool() | int() | float():
             return value
         case Mapping():

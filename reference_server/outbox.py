@@ -67,7 +67,8 @@ class Outbox:
 
     async def take(self) -> tuple[list[str], Goodbye | None]:
         """Wait for something to send, and take all of it."""
-        await self._filled.wait()
+        if not self._filled.is_set():
+            await self._filled.wait()
         self._filled = trio.Event()
         texts, self._texts, self._bytes = self._texts, [], 0
         return texts, self.goodbye

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -71,23 +71,28 @@ class Server:
         self.finished.set()
 
     async def serve_stream(self, stream: trio.abc.Stream, address: str | None = None) -> None:
-        """Serve one transport to its end; no failure of it escapes."""
-        await self._guarded(stream, partial(self._serve, stream, _peer(stream) if address is None else address))
+        """Serve one transport to its end and close it; no failure of it escapes."""
+        try:
+            await self.serve_accepted(stream, address)
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def serve_accepted(self, stream: trio.abc.Stream, address: str | None = None) -> None:
+        """`serve_stream` for one whose listener closes what it accepted."""
+        await self._guarded(partial(self._serve, stream, _peer(stream) if address is None else address))
 
     async def serve_operations(self, stream: trio.abc.Stream) -> None:
-        """Serve health and metrics alone on one transport."""
-        await self._guarded(stream, partial(self._serve_operations, stream))
+        """Serve health and metrics alone on one accepted transport."""
+        await self._guarded(partial(self._serve_operations, stream))
 
     # --------------------------------------------------------------------------------------------- one transport
 
-    async def _guarded(self, stream: trio.abc.Stream, run: Any) -> None:
+    async def _guarded(self, run: Callable[[], Awaitable[None]]) -> None:
         try:
             await run()
         except Exception as problem:
             if not _is_gone(problem):
                 self.log.error("transport.failed", **failure(problem))
-        finally:
-            await trio.aclose_forcefully(stream)
 
     async def _serve(self, stream: trio.abc.Stream, address: str) -> None:
         head = await self._head(stream, address)
@@ -180,11 +185,11 @@ def _peer(stream: trio.abc.Stream) -> str:
     if not isinstance(inner, trio.SocketStream):
         return ""
     try:
-        address = ipaddress.ip_address(str(inner.socket.getpeername()[0]).partition("%")[0])
+        host = str(inner.socket.getpeername()[0])
+        address = ipaddress.IPv6Address(host.partition("%")[0]) if ":" in host else None
     except (OSError, ValueError):
         return ""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    return str(address.ipv4_mapped or address) if address is not None else host
 
 
 @asynccontextmanager
@@ -238,7 +243,7 @@ async def serve(
     async with open_server(document, parameters, policy, settings=settings, log=log) as server:
         server.ports = tuple(listener.socket.getsockname()[1] for listener in (*listeners, *own))
         async with trio.open_nursery() as nursery:
-            await nursery.start(trio.serve_listeners, server.serve_stream, _wrapped(listeners, ssl_context))
+            await nursery.start(trio.serve_listeners, server.serve_accepted, _wrapped(listeners, ssl_context))
             if own:
                 await nursery.start(trio.serve_listeners, server.serve_operations, own)
             task_status.started(server)

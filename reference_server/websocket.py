@@ -124,12 +124,17 @@ class Socket(WebSocketConnection):
         if self._close_reason is not None:
             raise ConnectionClosed(self._close_reason)
         data = b"".join([self._wsproto.send(TextMessage(data=text)) for text in texts])
-        async with self._stream_lock:
-            try:
-                await self._stream.send_all(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                await self._abort_web_socket()
-                raise ConnectionClosed(self._close_reason) from None
+        if self._stream_lock.locked():
+            await self._stream_lock.acquire()
+        else:
+            self._stream_lock.acquire_nowait()
+        try:
+            await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._abort_web_socket()
+            raise ConnectionClosed(self._close_reason) from None
+        finally:
+            self._stream_lock.release()
 
     async def _handle_message_event(self, event: TextMessage | BytesMessage) -> None:
         if self._deaf or self._close_reason is not None:
