@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from attrs import field, frozen
@@ -177,7 +178,7 @@ class State:
     receive: Mapping[str, tuple[Case, ...]]
     may_send: tuple[Emit, ...]
 
-    @property
+    @cached_property
     def chain(self) -> tuple[str, ...]:
         """The state and its ancestors, innermost first."""
         parts = self.path.split(".")

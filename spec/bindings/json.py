@@ -17,6 +17,11 @@ def _refuse_constant(name: str) -> Any:
     raise NotJSON(f"{name} is no JSON number")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_PLAIN = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_ESCAPED = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 def decode(text: str) -> Any:
     """Parse one JSON text.
 
@@ -24,7 +29,7 @@ def decode(text: str) -> Any:
     limit). Doubled members are kept as their last; RFC 7493 leaves them to nobody's blame.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _DECODER.decode(text)
     except NotJSON:
         raise
     except (ValueError, RecursionError) as problem:
@@ -33,8 +38,8 @@ def decode(text: str) -> Any:
 
 def encode(value: Any) -> str:
     """Write a JSON text; non-ASCII characters stand for themselves unless they cannot (unpaired surrogates)."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text if text.isascii() or _encodable(text) else json.dumps(value, separators=(",", ":"), allow_nan=False)
+    text = _PLAIN.encode(value)
+    return text if text.isascii() or _encodable(text) else _ESCAPED.encode(value)
 
 
 def _encodable(text: str) -> bool:

@@ -16,6 +16,7 @@ from attrs import define
 from spec import model
 from spec.expressions import (
     Evaluate,
+    Scope,
     compile_expression,
     compile_template,
 )
@@ -196,13 +197,13 @@ class Machine:
 
     def _enter(self, event: Event, to: str, kept: Collection[str] = ()) -> None:
         event.connection.state = self.document.leaf(to)
+        scope = self._scope(event.connection)
         for path in reversed(self.document.states[event.connection.state].chain):
             if path not in kept:
-                self._start(event, path)
+                self._start(event, path, scope)
 
-    def _start(self, event: Event, path: str) -> None:
+    def _start(self, event: Event, path: str, scope: Scope) -> None:
         for name, (after, at, before, plus) in self._timers[path].items():
-            scope = self._scope(event.connection)
             if after is not None:
                 due = event.now + after(scope)
             else:

@@ -40,19 +40,24 @@ class Surroundings:
     names: Mapping[str, str] = field(factory=dict)
 
 
+_WRITER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def write(value: object, around: Surroundings) -> str:
     """Write a value as JSON.
 
     Raises:
         RecipeProblem: An operation is none of the vocabulary, or does not fit what it refers to.
     """
+    if type(value) in {str, int, float}:
+        return _WRITER.encode(value)
     if isinstance(value, Mapping):
         text = value.get("json")
         if isinstance(text, str) and len(value) == 1:
             return text
         if set(value) == {"now", "as"} and value["as"] == "exponent":
             return f"{_seconds(value, around):.9e}"
-    return json.dumps(_resolved(value, around), separators=(",", ":"), ensure_ascii=False)
+    return _WRITER.encode(_resolved(value, around))
 
 
 def _resolved(value: object, around: Surroundings) -> object:

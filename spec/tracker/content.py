@@ -42,7 +42,8 @@ class Content:
         if self._quotes is None:
             return []
         size = self._quotes.characters
-        if not any(quotes(text, token, size) for text in texts for token in self._secrets):
+        long = [text for text in texts if len(text) >= size]
+        if not any(quotes(text, token, size) for text in long for token in self._secrets):
             return []
         text = f"{size} or more characters of a token are quoted"
         return [Finding("leak", self._quotes.rules, text, client, at)]

@@ -49,9 +49,9 @@ def differences(expected: Any, observed: Any, pointer: str = "") -> list[Differe
         return [] if observed is not MISSING else [Difference(pointer, "a value", MISSING)]
     if isinstance(expected, Moment):
         return [] if _same_moment(expected, observed) else [Difference(pointer, expected, observed)]
-    if isinstance(expected, Mapping):
-        if not isinstance(observed, Mapping):
-            return [Difference(pointer, dict(expected), observed)]
+    if isinstance(expected, dict):
+        if not isinstance(observed, dict):
+            return [Difference(pointer, expected, observed)]
         return [
             found
             for name, value in expected.items()

@@ -84,7 +84,7 @@ class Tracker:
         return any(finding.hard for finding in self.findings)
 
     def _best(self) -> Hypothesis:
-        return min(self.hypotheses, key=_badness)
+        return self.hypotheses[0] if len(self.hypotheses) == 1 else min(self.hypotheses, key=_badness)
 
     def settled(self, now: float) -> bool:
         """Whether, by some hypothesis, nothing is due any more and no timer's moment has come."""
