@@ -16,6 +16,7 @@ from typing import Any, get_args
 from attrs import NOTHING, Attribute, asdict, field, fields, frozen
 
 from conformance.shapes import built
+from spec.bindings.spelling import ESCAPES, ORDERS
 
 __all__ = [
     "SAVED",
@@ -63,6 +64,13 @@ def _level(case: Any, attribute: Attribute[Any], value: Any) -> None:
 def _some(step: Any, attribute: Attribute[Any], value: Any) -> None:
     if not value:
         raise ValueError(f"`{attribute.name}` is empty")
+
+
+def _spelling(step: Any, attribute: Attribute[Any], value: Any) -> None:
+    known = {"escapes": ESCAPES, "order": ORDERS}
+    for name, option in value.items():
+        if not (option.strip(" \t\r\n") == "" if name == "space" else option in known[name]):
+            raise ValueError(f"`{attribute.name}` has `{option}` for `{name}`")
 
 
 def _within(low: float, high: float) -> Callable[[Any, Attribute[Any], Any], None]:
@@ -118,7 +126,7 @@ class Send:
     """Send a message.
 
     `change` edits its envelope by JSON Pointer, `drop` removes members, `pad_to` fills it to so many bytes; `around` is
-    written before and behind it.
+    written before and behind it; `written` has the options of `spec.bindings.spelling.spell` by which it is spelled.
     """
 
     client: str
@@ -131,6 +139,7 @@ class Send:
     pad_with: str = field(default="x", validator=_some)
     around: tuple[str, str] = ("", "")
     fragments: int = field(default=1, validator=_within(1, _LARGEST))
+    written: Mapping[str, str] = field(factory=dict, validator=_spelling)
     rules: tuple[str, ...] = ()
 
 

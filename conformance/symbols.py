@@ -12,6 +12,7 @@ from conformance import scripts
 from conformance.framing import describe, encode_shape
 from conformance.tokenbook import Minted
 from spec.bindings.json import encode
+from spec.bindings.spelling import spell
 from spec.expressions import pointer_parts, pointer_put, rfc3339
 from spec.machine import Request
 
@@ -98,8 +99,11 @@ class Symbols:
             room = max(0, step.pad_to - len(encode(body).encode()))
             wide, rest = divmod(room, len(step.pad_with.encode()))
             body["padding"] = step.pad_with * wide + "x" * rest
+        # A token in other letters would be hidden nowhere.
+        tokens = {minted.text for minted in self._tokens.values()} if step.written else ()
+        text = spell(body, **step.written, keep=tokens) if step.written else encode(body)
         before, behind = step.around
-        return f"{before}{encode(body)}{behind}"
+        return f"{before}{text}{behind}"
 
     def knock(self, step: scripts.Knock) -> bytes:
         """The bytes that stand where a request should."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.scripts import token
+from conformance.scripts import Send, token
 from conformance.symbols import Symbols
 from tests.unit_conformance.kit import plan
 
@@ -36,3 +36,14 @@ def test_what_is_no_part_of_a_token_is_kept() -> None:
     kept = f"{text[:15]} and a longer text that no token has"
 
     assert symbols.hide_parts(kept) == kept
+
+
+def test_a_token_is_hidden_in_every_spelling_of_a_message() -> None:
+    """All else is escaped, member names included; the token stands as it is, so that it is found."""
+    symbols, text = _symbols()
+    step = Send("ana", "auth", {"token": token()}, written={"escapes": "all", "order": "sorted", "space": " "})
+    written = symbols.message(step)
+
+    assert "auth" not in written
+    assert '"<token valid of ana>"' in symbols.hide(written)
+    assert text not in symbols.hide(written)
