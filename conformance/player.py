@@ -449,7 +449,9 @@ class Player:
 
     def _minted(self, minted: Minted) -> None:
         self._subjects.add(minted.subject)
-        self._tracker.secret(minted.text, self._target.book.moments(minted))
+        # A recipe may leave the claims unencoded; their values, such as the subject, are said by right.
+        said = [value for value in minted.claims.values() if isinstance(value, str)]
+        self._tracker.secret(minted.text, self._target.book.moments(minted), said)
 
     def _note(self, client: str, direction: str, text: str, at: float | None = None) -> None:
         moment = (self._clock() if at is None else at) - self._outcome.started

@@ -29,9 +29,13 @@ class Content:
             *self.leak_rules,
         }
 
-    def secret(self, text: str) -> None:
-        """Note a token."""
-        self._secrets.add(text)
+    def secret(self, text: str, public: Iterable[str] = ()) -> None:
+        """Note a token; what is public, such as its subject, is no secret where it stands in it in plain text."""
+        pieces = [text]
+        for part in public:
+            if self._quotes is not None and len(part) >= self._quotes.characters:
+                pieces = [piece for whole in pieces for piece in whole.split(part)]
+        self._secrets.update(pieces)
 
     def findings(self, client: str, read: Read, text: str, at: float) -> list[Finding]:
         """What is wrong with one message of the server's."""

@@ -148,6 +148,10 @@ class Diagnosis:
     def _doubled(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         for emission in h.views[client].paid:
             told_apart = emission.broadcast is not None or emission.timer is not None or emission.reply == "must"
+            # The answer to a message whose id was used before is the answer to that one too; what is due decides.
+            answers = [debt.output for debt in h.views[client].heads() if isinstance(debt.output, Emission)]
+            if emission.reply == "must" and any(due.reply_to == emission.reply_to for due in answers):
+                continue
             if told_apart and emission.message == self.type(body) and not differences(emission.body, body):
                 text = f"`{emission.message}`{self.code(body)} came a second time"
                 return Finding("double", emission.rules, text, client, at)

@@ -120,9 +120,9 @@ class Tracker:
 
     # --------------------------------------------------------------------------------------------- observations
 
-    def secret(self, text: str, moments: Iterable[float] = ()) -> None:
-        """Note a token that must not be quoted, and the moments at which its verdict changes."""
-        self._content.secret(text)
+    def secret(self, text: str, moments: Iterable[float] = (), public: Iterable[str] = ()) -> None:
+        """Note a token that must not be quoted, the moments at which its verdict changes, and what it may say."""
+        self._content.secret(text, public)
         self._follower.boundaries.extend(moments)
 
     def opened(self, client: str, request: Request, at: float, focus: tuple[str, ...] = ()) -> None:

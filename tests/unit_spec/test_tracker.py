@@ -397,6 +397,12 @@ def no_copy_for_others(w: Watch) -> None:
     w.idles(3.0)
 
 
+def accepted_a_second_time(w: Watch) -> None:
+    w.member("ana")
+    w.auths("ana", 0.5, Tokens.of("ana", 900.0, 2), "a1")
+    w.update("ana", 0.52, "a1")
+
+
 def own_copy_without_reply(w: Watch) -> None:
     w.member("ana")
     w.says("ana", 0.5, "salt")
@@ -605,6 +611,7 @@ BAD: dict[str, tuple[Trace, tuple[str, str], dict[str, str]]] = {
     "auth_required, never": (asked_never, ("missing", "CHAT-REAUTH-1"), {}),
     "auth_required of another moment": (asked_with_a_wrong_time, ("message", "CHAT-REAUTH-1"), {}),
     "auth_required to version 1": (asked_by_version_1, ("isolation", "CHAT-LEG-3"), DUAL),
+    "an id accepted a second time": (accepted_a_second_time, ("accepted", "CHAT-AUTH-7"), {}),
     "no copy for the sender": (no_own_copy, ("missing", "CHAT-MSG-2"), {}),
     "no copy for another member": (no_copy_for_others, ("missing", "CHAT-MSG-2"), {}),
     "the sender's copy names nothing": (own_copy_without_reply, ("message", "CHAT-MSG-2"), {}),
@@ -735,6 +742,22 @@ def test_sixteen_characters_of_a_token_are_a_leak_and_fifteen_are_none() -> None
     w.said("ben", 2.1, FORGED, FORGED, by="ben")
 
     assert w.found == []
+
+
+@pytest.mark.parametrize(
+    ("told", "leaks"), [("a-subject-of-a-run-ana", False), ("a-subject-of-a-r", False), ("c2lnbmF0dXJlIG9m", True)]
+)
+def test_what_a_token_says_in_plain_text_by_right_is_no_leak(told: str, leaks: bool) -> None:
+    """Claims may stand in a token unencoded; the subject may be named, the rest of the token may not."""
+    w = Watch()
+    w.member("ana")
+    w.tracker.secret(
+        'abc.{"sub":"a-subject-of-a-run-ana"}.c2lnbmF0dXJlIG9mIGEg', public=["a-subject-of-a-run-ana", "a"]
+    )
+    w.sends("ana", 1.0, message("unknown", {}, "u1"))
+    w.error("ana", 1.1, "MESSAGE_UNKNOWN_TYPE", "u1", told=f"no {told}.")
+
+    assert [finding.check for finding in w.found] == (["leak"] if leaks else [])
 
 
 # ------------------------------------------------------------------------------------------------ HTTP answers
