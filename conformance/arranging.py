@@ -35,6 +35,9 @@ __all__ = ["LEVELS", "Arranged", "arrange", "bare_arguments", "document_of", "ta
 
 LEVELS = ("smoke", "complete", "deep")
 
+_EXAMPLES = {"smoke": 0, "complete": 12, "deep": 300}
+"""How many examples of each property a level draws."""
+
 
 @frozen
 class Arranged:
@@ -46,6 +49,7 @@ class Arranged:
     fail_on: str
     run: tuple[str, ...]
     skip: tuple[str, ...]
+    examples: int = 0
 
 
 def target_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,7 +132,10 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
     )
     chosen = tuple(getattr(arguments, "run", None) or run.get("run", ()))
     skipped = tuple(getattr(arguments, "skip", None) or run.get("skip", ()))
-    return Arranged(target, level, seed, fail_on, chosen, skipped)
+    examples = _first(getattr(arguments, "examples", None), run.get("examples"), _EXAMPLES[level])
+    if examples < 0:
+        raise Stop(Exit.USAGE, f"`examples` is a number from zero on, not {examples}")
+    return Arranged(target, level, seed, fail_on, chosen, skipped, examples)
 
 
 def _quick(document: Document) -> frozenset[str]:

@@ -37,6 +37,7 @@ def header_event(
         "document": target.document.digest,
         "level": arranged.level,
         "seed": arranged.seed,
+        "examples": arranged.examples,
         "fail_on": arranged.fail_on,
         "target": target.endpoint.url,
         "tier": target.book.tier,

@@ -20,7 +20,7 @@ from spec.model import Message
 if TYPE_CHECKING:
     from conformance.target import Target
 
-__all__ = ["Explorer", "Rehearsal", "Route", "credential", "example"]
+__all__ = ["Explorer", "Rehearsal", "Route", "Stage", "credential", "example"]
 
 
 @frozen
@@ -112,21 +112,25 @@ class Explorer:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.document = target.document
-        self._stage = _Stage(target)
+        self._stage = Stage(target)
         self.routes = self._explore()
 
     def rehearse(self, steps: Iterable[Step]) -> Rehearsal:
         """Play steps on the machine in a time of its own."""
+        return self.behind(steps).rehearsal
+
+    def behind(self, steps: Iterable[Step]) -> Stage:
+        """How things stand behind steps; it is shared, so go on with a copy."""
         stage = self._stage
         for step in steps:
             stage = stage.behind(step)
-        return stage.rehearsal
+        return stage
 
     def rehearse_once(self, steps: Iterable[Step]) -> Rehearsal:
         """The same for steps that no other script begins with: nothing is kept of it."""
-        stage = _Stage(self.target)
+        stage = Stage(self.target)
         for step in steps:
-            stage.take(step)
+            stage.step(step)
         return stage.rehearsal
 
     def _openings(self) -> list[Open]:
@@ -177,11 +181,12 @@ def credential(place: Mapping[str, str], value: Any) -> dict[str, Any]:
     return {"query": ((place["query"], value),)}
 
 
-class _Stage:
+class Stage:
     """How things stand behind the beginning of a script: a world, and a clock that moves only to let timers expire.
 
-    Scripts share their beginnings, which are the routes: the stages behind each step are kept, and none changes once
-    it was made.
+    Scripts share their beginnings, which are the routes: the stages `behind` each step are kept, and none of these
+    changes once it was made. Who goes on by steps that nobody shares does so with a `copy`. Behind a step, `spoke`
+    says whether a room heard of it; `touched` has the rules of all steps and of what came of them.
     """
 
     def __init__(self, target: Target) -> None:
@@ -195,31 +200,53 @@ class _Stage:
         self._outputs: list[Output] = []
         self._rules: tuple[str, ...] = ()
         self._unheard = 0
-        self._behind: dict[str, _Stage] = {}
+        self._behind: dict[str, Stage] = {}
         self._receivers: dict[str, Receiver] = {}
+        self.spoke = False
+        self.touched: dict[str, None] = {}
 
-    def behind(self, step: Step) -> _Stage:
+    def behind(self, step: Step) -> Stage:
         """The stage behind one step more."""
         # Steps hold JSON, in which 1 is not true; to Python they are equal, and their texts are not.
         key = repr(step)
         if key not in self._behind:
-            self._behind[key] = stage = self._copy()
-            stage.take(step)
+            self._behind[key] = stage = self.copy()
+            stage.step(step)
         return self._behind[key]
 
-    def take(self, step: Step) -> None:
-        """Go on behind a step; only for a stage that nobody else stands on."""
+    def step(self, step: Step) -> None:
+        """Go on by a step, here."""
+        before = self._outputs
         self._step(step)
+        mine = self._outputs if self._outputs is not before else []
+        self.spoke = any(isinstance(output, Emission) and output.broadcast for output in mine)
+        sends = isinstance(step, Open | Send | Raw)
+        rules = (*getattr(step, "rules", ()), *(self._rules if sends else ()), *(r for o in mine for r in o.rules))
+        before = self._outputs
         self._tick(self._now)
+        fired = self._outputs if self._outputs is not before else []
+        self.touched.update(dict.fromkeys((*rules, *(rule for output in fired for rule in output.rules))))
 
-    def _copy(self) -> _Stage:
-        other = _Stage(self._target)
+    def copy(self) -> Stage:
+        """A stage that may change without this one."""
+        other = Stage(self._target)
         other._world, other._now, other._numbers = self._world.copy(), self._now, dict(self._numbers)
         other._symbols = self._symbols.copy(other._clock)
         other._answer, other._outputs, other._rules = self._answer, self._outputs, self._rules
         other._unheard = self._unheard
         other._receivers = deepcopy(self._receivers)
+        other.spoke, other.touched = self.spoke, dict(self.touched)
         return other
+
+    def state(self, client: str) -> str:
+        """The state of a client's connection."""
+        found = self._world.connections.get(self._numbers.get(client, 0))
+        return found.state if found else CLOSED
+
+    def members(self) -> dict[tuple[str, Any], frozenset[str]]:
+        """The clients in each room that has any."""
+        names = {number: name for name, number in self._numbers.items()}
+        return {room: frozenset(names[number] for number in found) for room, found in self._world.rooms.items()}
 
     def _clock(self) -> float:
         return self._now

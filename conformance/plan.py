@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, evolve
 
-from conformance.exploring import Explorer, Rehearsal, Route, example
+from conformance.exploring import Explorer, Rehearsal, Route, Stage, example
 from conformance.scripts import Case, Open, Send, Settle, Step
 from spec.abstraction import Input, abstract, hsi, merged, transition_cover
 from spec.machine import Emission
@@ -149,7 +149,10 @@ class Plan:
 
     def probe(self, steps: Iterable[Step], client: str, rules: tuple[str, ...] = ()) -> tuple[Step, ...]:
         """Steps that show that a client's connection still works after others, empty where it does not live."""
-        state = self.explorer.rehearse(steps).states.get(client, CLOSED)
+        return self.probe_in(self.explorer.rehearse(steps).states.get(client, CLOSED), client, rules)
+
+    def probe_in(self, state: str, client: str, rules: tuple[str, ...] = ()) -> tuple[Step, ...]:
+        """Those steps for a client in a state."""
         message = self._probes.get(state)
         if message is None:
             return ()
@@ -163,6 +166,10 @@ class Plan:
     def rehearse(self, steps: Iterable[Step]) -> Rehearsal:
         """What steps lead to by the rules."""
         return self.explorer.rehearse(steps)
+
+    def stage(self, steps: Iterable[Step] = ()) -> Stage:
+        """A rehearsal of steps that can be gone on with."""
+        return self.explorer.behind(steps).copy()
 
 
 def _cost(wanted: Input) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import time
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -59,8 +60,9 @@ def parse_report(text: str, known: Iterable[str] = tuple(KINDS)) -> Report:
 
 def choose(plan: Plan, arranged: Arranged, saved: SavedFailures | None = None) -> tuple[list[Case], list[Case]]:
     """Every case of the plan, and those that level and globs choose, behind the saved ones that globs choose."""
-    every = list(all_cases(plan))
-    levelled = _smoke(every) if arranged.level == "smoke" else every
+    described, drawn = list(all_cases(plan)), _drawn(plan, arranged)
+    every = described + drawn
+    levelled = _smoke(described) + drawn if arranged.level == "smoke" else every
     entries = saved.entries.values() if saved is not None else ()
     known = [*(case.id for case in levelled), *(name for one in entries for name in one.names)]
     names = select(known, arranged.run, arranged.skip)
@@ -70,6 +72,18 @@ def choose(plan: Plan, arranged: Arranged, saved: SavedFailures | None = None) -
     if not chosen:
         raise Stop(Exit.NOTHING, "no case is left to run", "the globs of --run and --skip leave nothing")
     return every, chosen
+
+
+def _drawn(plan: Plan, arranged: Arranged) -> list[Case]:
+    """The examples that are wanted; where none are, what draws them is not even imported."""
+    if not arranged.examples:
+        return []
+    with warnings.catch_warnings():
+        # Where garbage is frozen, Trio's source of chance looks to Hypothesis as if nobody held it.
+        warnings.simplefilter("ignore")
+        from conformance.generation import generated
+
+    return list(generated(plan, arranged.seed, arranged.examples))
 
 
 def enough_addresses(plan: Plan, cases: int) -> None:

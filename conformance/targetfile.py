@@ -25,7 +25,7 @@ KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "audience": str,
     },
     "addresses": {"pool": list},
-    "run": {"level": str, "fail_on": str, "run": list, "skip": list, "seed": int},
+    "run": {"level": str, "fail_on": str, "run": list, "skip": list, "seed": int, "examples": int},
 }
 """Section -> key -> type; `parameters` takes the protocol's own names."""
 

@@ -23,6 +23,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", metavar="FILE", help="failures that are known, with reasons (TOML)")
     parser.add_argument("--fail-on", choices=("must", "should"), help="what fails the run (default: must)")
     parser.add_argument("--seed", type=int, metavar="N", help="makes what is drawn repeatable")
+    parser.add_argument(
+        "--examples", type=int, metavar="N", help="how many of each property are drawn (default: by the level)"
+    )
     parser.add_argument("--report", metavar="KIND:PATH", action="append", default=[], help="json, jsonl or terminal")
     parser.add_argument(
         "--failures",

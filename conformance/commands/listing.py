@@ -79,11 +79,12 @@ def _tokens(arguments: argparse.Namespace) -> None:
 
 def _cases(arguments: argparse.Namespace) -> None:
     from conformance.arranging import arrange, bare_arguments
-    from conformance.families import all_cases
     from conformance.plan import Plan
+    from conformance.session import choose
 
     bare = bare_arguments(protocol=arguments.protocol, set=arguments.set)
-    for case in all_cases(Plan(arrange(bare, "ws://127.0.0.1:1").target)):
+    arranged = arrange(bare, "ws://127.0.0.1:1")
+    for case in choose(Plan(arranged.target), arranged)[1]:
         print(f"{case.id}  {' '.join(case.rules[:3])}")
 
 

@@ -23,13 +23,13 @@ _LONGEST = 4.0
 def cases(plan: Plan) -> Iterator[Case]:
     """Every timer of every state: in silence, under pings and fragments, under talk, restarted, and stopped."""
     for state, route in plan.leaves():
-        for timer, left in _timers(plan, state, route).items():
+        for timer, left in timers_of(plan, state, route).items():
             yield from _fires(plan, state, route, timer, left)
         yield from _follows(plan, state, route)
         yield from _stopped(plan, state, route)
 
 
-def _timers(plan: Plan, state: str, route: Route) -> dict[str, float | None]:
+def timers_of(plan: Plan, state: str, route: Route) -> dict[str, float | None]:
     """The timers of a state, each with the life of the token that brings it near, None where a token moves nothing."""
     found: dict[str, float | None] = {}
     for path in plan.document.states[state].chain:
