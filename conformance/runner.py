@@ -213,8 +213,8 @@ class Runner:
 
     def _tell_blamed(self) -> None:
         """Tell what was found, of each kind the exchange to show before the others."""
-        attributed = Attribution.of(self._blamed).attributed
-        told = [self._shrunk.get(result.case.id) or attributed(result) for result in self._blamed]
+        attribution = Attribution.of(self._blamed)
+        told = [self._shrunk.get(result.case.id) or self._attributed(attribution, result) for result in self._blamed]
         self._blamed.clear()
         for result in sorted(told, key=shortest_first):
             self.results[result.case.id] = result
@@ -229,8 +229,17 @@ class Runner:
             return "inconclusive"
         if not outcome.findings:
             return "pass"
-        levels = {rule.level for f in outcome.findings for rule in self._first_rule(f.blamed)}
+        return self._severity(outcome.findings)
+
+    def _severity(self, findings: Iterable[Finding]) -> str:
+        """`warn` where every rule that is blamed first is a SHOULD, else `fail`."""
+        levels = {rule.level for finding in findings for rule in self._first_rule(finding.blamed)}
         return "warn" if levels and levels <= {"should", "may"} else "fail"
+
+    def _attributed(self, attribution: Attribution, result: Result) -> Result:
+        """A result by the rules that are to blame, which decide too whether it fails or warns."""
+        found = attribution.attributed(result)
+        return evolve(found, verdict=self._severity(found.findings)) if found.verdict in {"fail", "warn"} else found
 
     def _first_rule(self, rules: tuple[str, ...]) -> list[Rule]:
         return [self.target.document.rules[rule] for rule in rules[:1] if rule in self.target.document.rules]
@@ -251,12 +260,14 @@ class Runner:
             if outcome.unanswered:
                 _unanswered(case, outcome, self.target.document.due_rules)
             late = self.lag.since(began) > self.target.slack.lateness and _doubtful(case, outcome)
-            return attribution.attributed(self._judged(case, outcome, verdict="inconclusive" if late else None))
+            judged = self._judged(case, outcome, verdict="inconclusive" if late else None)
+            return self._attributed(attribution, judged)
 
         def keep(result: Result) -> None:
             self._shrunk[result.case.id] = result
 
-        await self.shrinker.shrink([attribution.attributed(result) for result in self._blamed], attempt, keep)
+        blamed = [self._attributed(attribution, result) for result in self._blamed]
+        await self.shrinker.shrink(blamed, attempt, keep)
 
     # ---------------------------------------------------------------------------------------------- confirmation
 

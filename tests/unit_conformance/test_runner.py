@@ -158,6 +158,10 @@ def test_a_case_about_a_should_warns_by_its_rule() -> None:
     """What its step was there for decides; a MUST that is broken on the way is a failure there too."""
     focused = evolve(PLAIN, focus=("ALL-TOKEN-3",))
     leak = finding("leak", "ALL-LEAK-1")
+    plain = run({"a/one": [bad(focused)], "a/plain": [bad(PLAIN)]}, case("a/one", level="should"), case("a/plain"))
+    assert verdicts(plain) == {"a/one": "fail", "a/plain": "fail"}, (
+        "what fails anyway breaks the rule that is due anyway"
+    )
     stage = run(
         {"a/one": [bad(focused)], "a/two": [bad(focused, leak)]},
         *(case(f"a/{n}", level="should") for n in ("one", "two")),
