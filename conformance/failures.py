@@ -55,6 +55,7 @@ def write_failure(path: Path, target: Target, result: Result, seed: int | None =
         "issuer": policy.issuer,
         "audience": policy.audience,
         "seed": seed,
+        "kid": policy.keys[0].kid if len(policy.keys) == 1 else None,
         "case": case_to_data(result.case),
         "shrunk_from": asdict(result.shrunk) if result.shrunk else None,
         "rules": list(result.rules),
@@ -77,7 +78,7 @@ def read_failure(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT or "case" not in content:
         raise Stop(Exit.USAGE, f"{path} is no failure file of format {FORMAT}")
     wrong = [name for name, kind in _MEMBERS.items() if not isinstance(content.get(name), kind)]
-    wrong += [name for name in ("issuer", "audience") if not isinstance(content.get(name), str | None)]
+    wrong += [name for name in ("issuer", "audience", "kid") if not isinstance(content.get(name), str | None)]
     if wrong or not all(isinstance(value, str) for value in (*content["parameters"].values(), *content["rules"])):
         told = ", ".join(f"`{name}`" for name in wrong or ["parameters", "rules"])
         raise Stop(Exit.USAGE, f"{path} is no failure file: {told} is missing or of another type")

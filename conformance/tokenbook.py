@@ -112,6 +112,9 @@ class TokenBook:
             if name != "valid" or "left" in wanted:
                 raise Unavailable("the token that was given cannot be changed; a minting key is needed")
             return self._note(self.given, subject, "valid", _claims(self.given))
+        number = int(wanted.get("key", 0))
+        if number and number >= len(self.keys):
+            raise Unavailable(f"the deployment's key {number + 1} is not given; its private half is needed")
         return self._mint(wanted, subject, now)
 
     def rehearse(self, wanted: Mapping[str, Any], subject: str, now: float) -> Minted:

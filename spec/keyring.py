@@ -46,7 +46,7 @@ def keyring(secret: str | None, references: Iterable[str], kid: str | None) -> t
         raise Stop(Exit.USAGE, f"the key of {source}: {problem}") from None
     if kid is None or not keys:
         return tuple(keys)
-    if len(keys) > 1 or keys[0].kid is not None:
-        text = f"`{kid}` names a single key that has no name of its own; these are {len(keys)}, or have names"
+    if len(keys) > 1 or keys[0].kid not in {None, kid}:
+        text = f"`{kid}` names a single key that has no name of its own; here are {len(keys)}, or it has one"
         raise Stop(Exit.USAGE, text, "the keys of a JWKS are named by their own `kid`")
     return (keys[0].named(kid),)

@@ -28,6 +28,7 @@ def _run(arguments: argparse.Namespace) -> int:
     arguments.protocol = arguments.protocol or saved["protocol"]
     arguments.issuer = arguments.issuer or saved.get("issuer")
     arguments.audience = arguments.audience or saved.get("audience")
+    arguments.kid = arguments.kid or saved.get("kid")
     told = [pair.partition("=")[0] for pair in arguments.set]
     arguments.set += [f"{name}={value}" for name, value in saved["parameters"].items() if name not in told]
     return replay(arrange(arguments, arguments.url or saved["target"]), saved)

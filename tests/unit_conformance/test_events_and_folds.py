@@ -230,6 +230,30 @@ def test_every_tier_is_told() -> None:
         assert said in "\n".join(shown.splitlines()[:3])
 
 
+@pytest.mark.parametrize(
+    ("tier", "keys", "said", "flags"),
+    [
+        ("mint", [{"alg": "HS256", "kid": None}], "(HS256)", " --secret env:NAME"),
+        ("mint", [{"alg": "RS256", "kid": None}], "(RS256)", " --key file:PATH"),
+        (
+            "mint",
+            [{"alg": "RS256", "kid": "a"}, {"alg": "ES256", "kid": "b"}],
+            "(RS256 a, ES256 b)",
+            " --key file:PATH",
+        ),
+        ("token", [], "one token", " --token env:NAME"),
+        ("nothing", [], "the URL alone", ""),
+    ],
+)
+def test_a_replay_is_given_the_keys_of_its_run(tier: str, keys: list[Any], said: str, flags: str) -> None:
+    """The head of the report names them, and the line that replays a failure says by which flag they come."""
+    failed = result("fail", "family/one", finding("code", "CHAT-AUTH-5"), failure_file="one.json")
+    shown = KINDS["terminal"](stream(failed, tier=tier, keys=keys))
+
+    assert said in shown.splitlines()[1]
+    assert f"replay: handfast replay one.json{flags}\n" in shown
+
+
 # --------------------------------------------------------------------------------------------------- failures
 
 
@@ -253,6 +277,15 @@ def test_a_failure_is_a_portable_file(tmp_path: Path) -> None:
     assert (saved["rules"][0], saved["checks"]) == ("CHAT-AUTH-5", ["code"])
     assert len(saved["transcript"]) == len(failed.transcript)
     assert SECRET not in path.read_text()
+
+
+def test_a_failure_knows_the_name_of_a_single_key(tmp_path: Path) -> None:
+    """Where a secret was named by a flag, its replay names it too; keys of a set say their names themselves."""
+    named = arranged("rollout=message", kid="main").target
+
+    for target, kid in ((named, "main"), (arranged("rollout=message").target, None)):
+        write_failure(tmp_path / "one.json", target, result("fail"))
+        assert read_failure(tmp_path / "one.json")["kid"] == kid
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 2, "case": {}}', "\x00"])

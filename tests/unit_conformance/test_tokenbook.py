@@ -67,6 +67,12 @@ def test_every_key_of_a_deployment_mints() -> None:
     assert why["kid-of-other-algorithm"] is None
 
 
+def test_a_key_that_is_not_given_cannot_sign() -> None:
+    """A failure that was saved with more keys than a replay has is not applicable there, and no fault of the suite."""
+    with pytest.raises(Unavailable, match="key 3 is not given"):
+        book(KEY).get({"recipe": "valid", "key": 2}, "ana", NOW)
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_every_recipe_by_every_key(number: int) -> None:
     """What the book says of a token is what the ladder says of it, whichever of several keys signed."""

@@ -54,6 +54,7 @@ def test_every_form_from_every_place() -> None:
 def test_one_key_can_be_named(secret: str | None, references: list[str]) -> None:
     """A secret or a PEM file has no name of its own."""
     assert [key.kid for key in keyring(secret, references, "main")] == ["main"]
+    assert [key.kid for key in keyring(None, ["file:one.json"], "one")] == ["one"], "its own name"
 
 
 @pytest.mark.parametrize(
