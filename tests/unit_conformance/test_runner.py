@@ -428,6 +428,7 @@ def test_a_focus_is_blamed_for_the_smaller_exchange_as_for_the_larger() -> None:
     assert alone.runner.results["a/1"].rules == ("CHAT-MSG-8", "CHAT-AUTH-5")
     assert alone.runner.results["a/1"].shrunk is not None
     assert beside.runner.results["a/1"].rules == ("CHAT-AUTH-5", "CHAT-MSG-8")
+    assert beside.runner.results["a/1"].shrunk is not None
 
 
 def test_fail_fast_shrinks_the_one_failure() -> None:
@@ -496,6 +497,16 @@ def test_the_longest_waits_begin_first() -> None:
     stage = run({name: [good] for name in waits}, *(case(name, wait=wait) for name, wait in waits.items()))
 
     assert [name for name, _ in stage.played] == ["a/2", "a/3", "a/1"]
+
+
+def test_saved_failures_begin_before_everything_else() -> None:
+    """However long others wait; and they are told before others of their kind, since they have a file."""
+    saved = evolve(case("saved/one"), family="saved")
+    plays = {name: [bad(PLAIN)] for name in ("a/quick", "b/slow", "saved/one")}
+    stage = run(plays, case("a/quick"), case("b/slow", wait=5.0), saved)
+
+    assert [name for name, _ in stage.played] == ["saved/one", "b/slow", "a/quick"]
+    assert [result.case.id for result in stage.told] == ["saved/one", "a/quick", "b/slow"]
 
 
 def test_few_cases_talk_at_once_and_all_may_wait() -> None:

@@ -111,6 +111,18 @@ def test_what_cannot_be_played_is_told_in_one_line(tmp_path: Path, content: Any,
     assert "\n" not in line
 
 
+def test_a_token_that_cannot_be_made_here_is_told(tmp_path: Path) -> None:
+    """Key confusion needs a key pair: with a shared secret there is nothing to play."""
+    here = plan("message")
+    reasons = {recipe.name: here.book.applicable(recipe) for recipe in here.document.recipes}
+    name = next(name for name, reason in reasons.items() if reason is not None)
+    steps = (Open("ana"), Send("ana", "auth", {"token": token(name)}))
+    save(tmp_path, evolve(result("fail", "a/b", CODE), case=Case("a/b", "a", (), steps)))
+
+    [line] = read_saved(tmp_path, here).skipped
+    assert f"a token `{name}` cannot be made: {reasons[name]}" in line
+
+
 def test_globs_speak_of_a_saved_failure_by_either_name(tmp_path: Path) -> None:
     """By the file's and by that of the case as it was; and only a glob that names nothing at all is a mistake."""
     save(tmp_path, result("fail", "rooms/first", CODE))

@@ -314,15 +314,6 @@ def test_every_candidate_is_smaller_and_sensible(rollout: str) -> None:
     assert count > 50
 
 
-def refused(case: Case, change: Callable[[Case], Case]) -> bool:
-    """Whether no edit of a case leads to another."""
-    explorer = plan("message").explorer
-    standing = Standing.of(case, explorer)
-    wanted = change(standing.case)
-    found = [standing.with_edit(edit) for edit in edits(standing.case, lambda step: plain_payload(explorer, step))]
-    return all(one is None or one.case.steps != wanted.steps for one in found)
-
-
 def test_a_step_that_is_there_for_a_rule_keeps_what_it_is_there_with() -> None:
     """Less of it, but not nothing: the plain message would show another fault."""
     focused = says("ana", change={"/handfast": 1, "/metadata": None}, rules=("CHAT-MSG-8",))
@@ -333,13 +324,47 @@ def test_a_step_that_is_there_for_a_rule_keeps_what_it_is_there_with() -> None:
     assert last.payload == {"content": "More salt, please."}
 
 
+def changed(steps: Iterable[Step], *without: int) -> Standing | None:
+    """A script without some of its steps, if that is a candidate; negative numbers count from the end."""
+    script = tuple(steps)
+    edit = Edit(dict.fromkeys([number % len(script) for number in without]), still=True)
+    return Standing.of(Case("a/b", "a", (), script), plan("message").explorer).with_edit(edit)
+
+
 def test_no_token_is_presented_twice_on_one_connection() -> None:
     """What the rules leave open is not asked, unless the case asked it already."""
-    again = Send("ana", "auth", {"token": token("valid", "ben")})
-    one = Case("a/b", "a", (), (*enters("ana"), again, Settle(), says("ana")))
-    same = evolve(again, payload={"token": token("valid", "ana")})
+    header = ("Authorization", {"$join": ["Bearer ", token("wrong-key", "ana")]})
+    same = ("Authorization", {"$join": ["Bearer ", token("valid", "ana")]})
+    opening, *rest = enters("ana")
+    assert isinstance(opening, Open)
+    edit = Edit({0: evolve(opening, headers=(same,))}, still=True)
 
-    assert refused(one, lambda case: evolve(case, steps=(*enters("ana"), same, Settle(), says("ana"))))
+    def candidate(*headers: tuple[str, Any]) -> Standing | None:
+        steps = (evolve(opening, headers=headers), *rest, says("ana"))
+        return Standing.of(Case("a/b", "a", (), steps), plan("message").explorer).with_edit(edit)
+
+    assert candidate(header) is None
+    assert candidate(same, ("Origin", "x")) is not None
+
+
+def test_no_candidate_waits_longer() -> None:
+    """Without the second token the timer of the first would be waited for."""
+    soon = Send("ana", "auth", {"token": token("valid", "ana", left=3.0, label="soon")})
+    steps = (*enters("ana", left=600.0), soon, Settle(), Ping("ana"), Expire("ana"))
+
+    assert changed(steps, 4) is None
+    assert changed(steps, 6) is not None
+
+
+def test_no_candidate_talks_to_nobody() -> None:
+    """To a connection that is closed by then, or was never opened; not even where another step did before."""
+    again = (*enters("ana"), Close("ana"), Settle(), *enters("ana", label="again"), says("ana"))
+    deaf = (*enters("ana"), Close("ana"), Settle(), says("ana"), Settle(), *enters("ben")[:1], Ping("ben"))
+
+    assert changed(again, 6) is None
+    assert changed(again, -1) is not None
+    assert changed(deaf, 6, 8) is None
+    assert changed(deaf, 6) is not None
 
 
 def test_messages_that_differ_stay_different() -> None:
