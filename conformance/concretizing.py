@@ -9,16 +9,13 @@ from attrs import evolve, frozen
 
 from conformance.edges import invalid_payloads
 from conformance.exploring import Route, credential
-from conformance.plan import Plan
+from conformance.plan import SOON, Plan
 from conformance.scripts import Close, Expire, Idle, Open, Raw, Send, Settle, Step, token
 from spec.abstraction import LONG, Input
 from spec.expressions import compile_expression, root_of
 from spec.machine import Emission
 
 __all__ = ["Concretizer", "Script"]
-
-_SOON = 1.2
-"""The life, in seconds, that a token has left of a timer that is waited for: it must outlast the steps before it."""
 
 _LEAST = 0.2
 """The shortest life of a token, in seconds."""
@@ -95,7 +92,7 @@ class Concretizer:
             timers = self._layer.countdowns.get(state, ())
             if following.kind == "wait":
                 if timers and timers[0].lead is not None:
-                    return max(_LEAST, timers[0].lead + _SOON)
+                    return max(_LEAST, timers[0].lead + SOON)
                 break
             if self._bears(following):
                 break

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from conformance.target import Target
     from conformance.tokenbook import TokenBook
 
-__all__ = ["NOT_OWNED", "Plan", "Secret"]
+__all__ = ["NOT_OWNED", "SOON", "Plan", "Secret"]
+
+SOON = 0.6
+"""What is left of a timer that is waited for, in seconds: it must outlast the steps before it.
+
+A token's life may be up to a second longer, since `exp` is a whole second.
+"""
 
 NOT_OWNED = "only a target on loopback is attacked, or one that is said to be owned: --i-own-this-target"
 """Why attacks below the messages are not played."""

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from conformance.exploring import Route
-from conformance.plan import Plan
+from conformance.plan import SOON, Plan
 from conformance.scripts import Case, Expire, Idle, Send, Settle, Step
 
 FAMILY = "histories"
@@ -77,7 +77,7 @@ def _across(plan: Plan, state: str, route: Route, home: Route, message: str, rul
     yield plan.case(FAMILY, f"{message}/{state}/id-of-other-subject", steps, rules=rules)
     leeway = float(plan.parameters.get("leeway", 0.0))
     late = plan.send("ben", message, subject="ana", label="late", id=_FIRST, rules=rules)
-    brief = (*home.steps("ana", id=_FIRST, left=0.8), Expire("ana"), Idle(leeway + 0.3))
+    brief = (*home.steps("ana", id=_FIRST, left=SOON), Expire("ana"), Idle(leeway + 0.3))
     steps = plan.probed((*brief, *route.steps("ben", **mine), late, Settle()), "ben")
     yield plan.case(FAMILY, f"{message}/{state}/id-whose-token-expired", steps, rules=rules)
 

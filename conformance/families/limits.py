@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from conformance.exploring import Route
@@ -51,29 +51,37 @@ def _cited(plan: Plan, state: str, message: str, fact: str) -> tuple[str, ...]:
     return tuple(rule for case in cases if fact in case.when for rule in case.rules)
 
 
+_FORGED = {"recipe": "wrong-key", "keyless": True}
+
+
 def _try(plan: Plan, route: Route, client: str, message: str, address: str, **more: Any) -> tuple[Step, ...]:
     send = plan.send(client, message, id={"$id": client}, label=client, **more)
     return (*route.steps(client, address=address), send, Settle())
 
 
+def _many(plan: Plan, route: Route, clients: Iterable[str], message: str, **more: Any) -> tuple[Step, ...]:
+    """Tries of several clients of one address; none waits for the answer to another, so that one window holds them."""
+    return (*(step for client in clients for step in _try(plan, route, client, message, "one", **more)[:-1]), Settle())
+
+
+def _named(letter: str, rate: Rate, start: int = 0) -> list[str]:
+    """Names of as many clients as a limit allows, less those before `start`."""
+    return [f"{letter}{number}" for number in range(start, rate.count)]
+
+
 def _reached(plan: Plan, route: Route, message: str, rate: Rate, rules: tuple[str, ...]) -> Iterator[Case]:
-    allowed = [step for n in range(rate.count) for step in _try(plan, route, f"c{n}", message, "one", rules=rules)]
+    allowed = _many(plan, route, _named("c", rate), message, rules=rules)
     over = _try(plan, route, "over", message, "one")
     name = f"{route.state}/{message}"
     yield plan.case(FAMILY, f"{name}/over", (*allowed, *over), rules=rules)
     elsewhere = _try(plan, route, "other", message, "two", rules=rules)
     yield plan.case(FAMILY, f"{name}/other-address", (*allowed, *over, *elsewhere), rules=rules)
-    forged = _try(plan, route, "forged", message, "one", recipe={"recipe": "wrong-key", "keyless": True})
+    forged = _try(plan, route, "forged", message, "one", recipe=_FORGED)
     yield plan.case(FAMILY, f"{name}/whatever-the-token", (*allowed, *forged), rules=rules)
-    refused = [
-        step
-        for n in range(rate.count)
-        for step in _try(plan, route, f"f{n}", message, "one", recipe={"recipe": "wrong-key", "keyless": True})
-    ]
+    refused = _many(plan, route, _named("f", rate), message, recipe=_FORGED)
     yield plan.case(FAMILY, f"{name}/refused-tokens-count", (*refused, *over), rules=rules)
-    yield plan.case(
-        FAMILY, f"{name}/again-over", (*allowed, *over, *_try(plan, route, "again", message, "one")), rules=rules
-    )
+    again = _try(plan, route, "again", message, "one")
+    yield plan.case(FAMILY, f"{name}/again-over", (*allowed, *over, *again), rules=rules)
     yield from _uncounted(plan, route, message, rate, rules)
     if rate.window <= _LONGEST:
         yield from _sliding(plan, route, message, rate, rules)
@@ -83,25 +91,24 @@ def _sliding(plan: Plan, route: Route, message: str, rate: Rate, rules: tuple[st
     """Any window of its length counts, not only those that begin at some moment; and one that is over is over."""
     name, window = f"{route.state}/{message}", rate.window
     first = _try(plan, route, "c0", message, "one", rules=rules)
-    rest = [step for n in range(1, rate.count) for step in _try(plan, route, f"c{n}", message, "one", rules=rules)]
+    rest = _many(plan, route, _named("c", rate, 1), message, rules=rules)
     last = _try(plan, route, "last", message, "one", rules=rules)
     over = _try(plan, route, "over", message, "one")
-    across = (*first, Idle(window * 0.7), *rest, Idle(window * 0.5), *last, *over)
+    across = (*first, Idle(window * 0.55), *rest, Idle(window * 0.5), *last, *over)
     yield plan.case(FAMILY, f"{name}/across-windows", across, rules=rules)
-    refused = [step for n in range(rate.count) for step in _try(plan, route, f"r{n}", message, "one")]
-    passed = (*first, *rest, Idle(window * 0.5), *refused, Idle(window * 0.7), *last)
+    refused = _many(plan, route, _named("r", rate), message)
+    passed = (*first, *rest, Idle(window * 0.4), *refused, Idle(window * 0.65), *last)
     yield plan.case(FAMILY, f"{name}/refused-do-not-count", passed, rules=rules)
 
 
 def _uncounted(plan: Plan, route: Route, message: str, rate: Rate, rules: tuple[str, ...]) -> Iterator[Case]:
     """What a limit of one state does not count: the same message in another state."""
     entered = _try(plan, route, "c0", message, "one", rules=rules)
-    again: list[Step] = []
-    for n in range(rate.count + 2):
-        more = plan.send("c0", message, id={"$id": f"more{n}"}, label=f"more{n}", rules=rules)
-        again += [more, Settle()]
+    names = [f"more{number}" for number in range(rate.count + 2)]
+    more = [plan.send("c0", message, id={"$id": name}, label=name, rules=rules) for name in names]
+    again: tuple[Step, ...] = (*more, Settle())
     if plan.rehearse((*entered, *again)).states.get("c0", "closed") == "closed":
         return
-    rest = [step for n in range(1, rate.count) for step in _try(plan, route, f"c{n}", message, "one", rules=rules)]
+    rest = _many(plan, route, _named("c", rate, 1), message, rules=rules)
     over = _try(plan, route, "over", message, "one")
     yield plan.case(FAMILY, f"{route.state}/{message}/uncounted", (*entered, *again, *rest, *over), rules=rules)

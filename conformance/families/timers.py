@@ -7,14 +7,10 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from conformance.exploring import Route
-from conformance.plan import Plan
+from conformance.plan import SOON, Plan
 from conformance.scripts import Case, Expire, Fragment, Idle, Ping, Send, Settle, Step
 
 FAMILY = "timers"
-
-_SOON = 1.2
-"""The life, in seconds, that a token is given where a timer is to be seen: it must outlast the steps before it."""
-
 
 _LONGEST = 4.0
 """No case waits longer than this, in seconds, for a timer that a token could bring nearer."""
@@ -39,9 +35,9 @@ def timers_of(plan: Plan, state: str, route: Route) -> dict[str, float | None]:
                 continue
             far = plan.rehearse(route.steps("ana", left=500000.0)).dues.get("ana", {}).get(timer.name)
             if far is not None:
-                found[timer.name] = max(0.2, 500000.0 - far + _SOON)
+                found[timer.name] = max(0.2, 500000.0 - far + SOON)
             elif timer.name in plan.rehearse(route.steps("ana")).dues.get("ana", {}):
-                found[timer.name] = _SOON
+                found[timer.name] = SOON
     return found
 
 
@@ -61,7 +57,7 @@ def _rules(plan: Plan, state: str, timer: str) -> tuple[str, ...]:
 def _fires(plan: Plan, state: str, route: Route, timer: str, left: float | None) -> Iterator[Case]:
     rules = _rules(plan, state, timer)
     here = _near(route, left)
-    duration = plan.rehearse(here).dues.get("ana", {}).get(timer, _SOON)
+    duration = plan.rehearse(here).dues.get("ana", {}).get(timer, SOON)
     beat = max(0.05, duration / 5)
     pings = tuple(step for _ in range(4) for step in (Ping("ana", "handfast"), Idle(beat)))
     # Unfinished fragments are of a message that would be refused if it were ever finished.
@@ -100,7 +96,7 @@ def _with_fraction(value: object) -> object:
 def _follows(plan: Plan, state: str, route: Route) -> Iterator[Case]:
     """A message that restarts a state moves its timers, to a later moment and to a sooner one."""
     for message, _ in plan.secrets():
-        lives = {"sooner": (600.0, _SOON), "later": (_SOON, 2 * _SOON + 0.4)}
+        lives = {"sooner": (600.0, SOON), "later": (SOON, 600.0)}
         for name, (first, second) in lives.items():
             here = route.steps("ana", left=first, subject="ana", id={"$id": "first"})
             before = plan.rehearse(here).dues.get("ana", {})
@@ -110,8 +106,15 @@ def _follows(plan: Plan, state: str, route: Route) -> Iterator[Case]:
             moved = [timer for timer in after if timer in before and after[timer] != before[timer]]
             if not moved:
                 continue
-            steps = (*here, renew, Settle(), Expire("ana"))
-            yield plan.case(FAMILY, f"{state}/{message}/{name}", steps, rules=plan.rehearse((*here, renew)).rules)
+            steps = (*here, renew, Settle())
+            waited = plan.probed((*steps, _past(plan)), "ana") if name == "later" else (*steps, Expire("ana"))
+            yield plan.case(FAMILY, f"{state}/{message}/{name}", waited, rules=plan.rehearse((*here, renew)).rules)
+
+
+def _past(plan: Plan) -> Idle:
+    """Wait until a timer that was near would have fired, however late it may."""
+    near = SOON + 1.0
+    return Idle(near + min(plan.parameters["timer_late"].of(near), 1.0))
 
 
 def _stopped(plan: Plan, state: str, route: Route) -> Iterator[Case]:
