@@ -115,7 +115,7 @@ class Runner:
         busy, live = trio.Semaphore(places), trio.Semaphore(max(8, self.target.connections // 2))
         # What may harm the target comes last, but for what then waits: the others are known by then.
         attacks = [case for case in every if case.hostile and not case.wait]
-        gently = trio.Semaphore(_GENTLY)
+        gently = trio.Semaphore(max(_GENTLY, places * _GENTLY // _BUSY))
         for part, place in (([case for case in every if not case.hostile or case.wait], busy), (attacks, gently)):
             async with trio.open_nursery() as nursery:
                 for case in part:

@@ -56,14 +56,16 @@ class Follower:
         return due.at + shift + self.machine.timer_tolerance(due) + self.slack.flight + self.slack.lateness
 
     def fired(self, h: Hypothesis, client: str, key: TimerKey, at: float) -> Hypothesis:
-        """A copy in which a timer has fired; what it sends is due by the timer's own bound."""
+        """A copy in which a timer has fired; what it sends first is due by the timer's own bound."""
         fired = h.copy()
         view = fired.views[client]
         assert view.number is not None
         due = fired.world.connections[view.number].timers[key]
         outputs = self.machine.fire(fired.world, view.number, *key, max(at, due.at))
         view.last_rules = outputs[0].rules if outputs else view.last_rules
-        self.owe(fired, outputs, max(at, self.latest(h, due)) + self.within, h.focuses.get(due.cause, ()))
+        bound, focus = max(at, self.latest(h, due)), h.focuses.get(due.cause, ())
+        self.owe(fired, outputs[:1], bound, focus)
+        self.owe(fired, outputs[1:], bound + self.within, focus)
         return fired
 
     def timer_rules(self, key: TimerKey) -> tuple[str, ...]:

@@ -18,8 +18,11 @@ def attacks(rollout: str) -> list[Case]:
 @pytest.mark.parametrize("rollout", STAGES)
 def test_every_attack_is_marked_and_followed_by_a_bystander_and_a_newcomer(rollout: str) -> None:
     """Behind the last step of the attacker's someone talks, and someone logs in."""
+    others = {"ben", "dan"}
     for case in attacks(rollout):
-        last = max(place for place, step in enumerate(case.steps) if getattr(step, "client", "") in {"ana", "eve"})
+        last = max(
+            place for place, step in enumerate(case.steps) if getattr(step, "client", "ben") not in {"ben", "dan"}
+        )
         behind = case.steps[last + 1 :]
 
         assert case.hostile, case.id
@@ -35,7 +38,7 @@ def test_every_rule_on_framing_has_an_attack(rollout: str) -> None:
 
     assert framing
     assert framing <= cited
-    assert len(attacks(rollout)) <= 90
+    assert len(attacks(rollout)) <= 82
 
 
 def test_what_is_in_breach_would_else_be_accepted() -> None:

@@ -1447,3 +1447,17 @@ def test_no_handshake_is_refused_or_dropped() -> None:
     w.tracker.knocked("dan", Answer(101, ()), NOW + 0.2)
     w.tracker.knocked("eve", None, NOW + 3.0, ended=False)
     assert w.blamed == [("accepted", "RFC6455-4.2.1"), ("missing", "RFC6455-4.2.1")]
+
+
+def test_a_timer_is_late_whatever_its_client_sends_when_it_is_due() -> None:
+    """An input that may have come behind the timer does not give its output the time that an answer has."""
+    for moment, expected in ((5.3, []), (6.5, [("late", "CHAT-AUTH-4")])):
+        w = Watch()
+        w.upgraded("ana", 0.0)
+        w.tracker.pinged("ana", b"now", NOW + 4.99)
+        w.tracker.ponged("ana", b"now")
+        w.idles(moment)
+        w.error("ana", moment, "AUTH_TIMEOUT")
+        w.closed("ana", moment + 0.01, 1008, "AUTH_TIMEOUT")
+
+        assert w.blamed == expected
