@@ -57,7 +57,7 @@ def print_header(console: Console, events: list[dict[str, Any]]) -> None:
         trip, quiet = calibration["round_trip_s"] * 1000, calibration["quiet_s"] * 1000
         measured = f", round trip {trip:.1f} ms, quiet period {quiet:.0f} ms"
     console.print(f"  cases       {header['cases']}, clients {clients}{measured}")
-    if not header["owned"]:
+    if not header.get("owned", True):
         console.print("  care        no attack below the messages is tried: that needs --i-own-this-target")
     saved = header.get("saved") or {"played": 0, "skipped": []}
     if saved["played"]:

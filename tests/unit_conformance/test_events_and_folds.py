@@ -254,6 +254,16 @@ def test_a_replay_is_given_the_keys_of_its_run(tier: str, keys: list[Any], said:
     assert f"replay: handfast replay one.json{flags}\n" in shown
 
 
+def test_what_is_not_attacked_is_told_at_the_top() -> None:
+    """A run that leaves attacks out for care says so, and how to have them; a stream of before says nothing."""
+    for owned, told in ((True, False), (False, True), (None, False)):
+        events = stream(PASSED)
+        events[0] = {name: value for name, value in events[0].items() if name != "owned"}
+        events[0] |= {"owned": owned} if owned is not None else {}
+
+        assert ("--i-own-this-target" in KINDS["terminal"](events)) is told
+
+
 # --------------------------------------------------------------------------------------------------- failures
 
 

@@ -20,10 +20,8 @@ def test_every_attack_is_marked_and_followed_by_a_bystander_and_a_newcomer(rollo
     """Behind the last step of the attacker's someone talks, and someone logs in."""
     others = {"ben", "dan"}
     for case in attacks(rollout):
-        last = max(
-            place for place, step in enumerate(case.steps) if getattr(step, "client", "ben") not in {"ben", "dan"}
-        )
-        behind = case.steps[last + 1 :]
+        attacks_at = [at for at, step in enumerate(case.steps) if getattr(step, "client", "ben") not in others]
+        behind = case.steps[max(attacks_at) + 1 :]
 
         assert case.hostile, case.id
         assert any(isinstance(step, Send) and step.client == "ben" for step in behind), case.id

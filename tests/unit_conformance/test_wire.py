@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -223,3 +224,92 @@ def test_a_server_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pyte
     assert waited(Wire.connect) == ("no connection within 10 s", 10.0)
     monkeypatch.setattr(trio, "open_tcp_stream", silent)
     assert waited(Wire.connect) == ("no connection within 10 s", 10.0)
+
+
+# --------------------------------------------------------------------------------------------- below the messages
+
+
+def with_peer(peer: Callable[[trio.SocketStream], Any], use: Callable[[Wire], Any], *, narrow: bool = False) -> Any:
+    """What a use of a wire comes to, whose other end a peer holds."""
+
+    async def main() -> Any:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        async with trio.open_nursery() as nursery:
+            await nursery.start(trio.serve_listeners, peer, listeners)
+            port = listeners[0].socket.getsockname()[1]
+            wire = Wire(Endpoint.parse(f"ws://127.0.0.1:{port}"), trio.current_time, lambda kind, value, at: None)
+            await wire.connect(narrow=narrow)
+            result = await use(wire)
+            await wire.aclose()
+            nursery.cancel_scope.cancel()
+        return result
+
+    return trio.run(main)
+
+
+def test_bytes_may_go_out_one_at_a_time() -> None:
+    """Each in a segment of its own, as far as the peer reads as fast as we write."""
+    arrived: list[bytes] = []
+    read = trio.Event()
+
+    async def peer(stream: trio.SocketStream) -> None:
+        while sum(map(len, arrived)) < 8:
+            arrived.append(bytes(await stream.receive_some()))
+        read.set()
+
+    async def use(wire: Wire) -> None:
+        await wire.send_bytes(b"12345678", 1)
+        await read.wait()
+
+    with_peer(peer, use)
+
+    assert b"".join(arrived) == b"12345678"
+
+
+def test_who_has_finished_still_reads() -> None:
+    """The peer sees the end, and what it says then arrives."""
+
+    async def peer(stream: trio.SocketStream) -> None:
+        assert await stream.receive_some() == b""
+        await stream.send_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    async def use(wire: Wire) -> int:
+        await wire.finish()
+        answer = await wire.answer()
+        assert answer is not None
+        return answer.status
+
+    assert with_peer(peer, use) == 400
+
+
+@pytest.mark.parametrize("said", [b"", b"no HTTP\r\n\r\n"])
+def test_an_end_without_an_answer_is_none(said: bytes) -> None:
+    """Nothing, or what is no HTTP, in place of an answer to what was no request."""
+
+    async def peer(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some()
+            await stream.send_all(said)
+
+    async def use(wire: Wire) -> Any:
+        await wire.send_bytes(b"This is no request\r\n\r\n")
+        return await wire.answer()
+
+    assert with_peer(peer, use) is None
+
+
+def test_a_narrow_connection_holds_little() -> None:
+    """Its window and its segments are small from the first on: by these the peer's system sizes its own buffer."""
+
+    async def peer(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+
+    async def use(wire: Wire) -> tuple[int, int]:
+        sock = wire._stream._socket  # type: ignore[union-attr]
+        window = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        return window, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+
+    narrow, wide = (with_peer(peer, use, narrow=choice) for choice in (True, False))
+
+    assert narrow[0] <= 16 * 1024 < wide[0]
+    assert narrow[1] <= 536 < wide[1]
