@@ -20,7 +20,10 @@ from spec.model import Message
 if TYPE_CHECKING:
     from conformance.target import Target
 
-__all__ = ["Explorer", "Rehearsal", "Route", "Stage", "credential", "example"]
+__all__ = ["Endless", "Explorer", "Rehearsal", "Route", "Stage", "credential", "example"]
+
+_MOST_FIRED = 100
+"""How many timers may fire while a script waits for one moment: more fire without end."""
 
 
 @frozen
@@ -181,15 +184,21 @@ def credential(place: Mapping[str, str], value: Any) -> dict[str, Any]:
     return {"query": ((place["query"], value),)}
 
 
+class Endless(Exception):
+    """Timers that fire at once start each other: a server of such a document would do nothing else."""
+
+
 class Stage:
     """How things stand behind the beginning of a script: a world, and a clock that moves only to let timers expire.
 
     Scripts share their beginnings, which are the routes: the stages `behind` each step are kept, and none of these
     changes once it was made. Who goes on by steps that nobody shares does so with a `copy`. Behind a step, `spoke`
-    says whether a room heard of it; `touched` has the rules of all steps and of what came of them.
+    says whether a room heard of it; `touched` has the rules of all steps and of what came of them; `heard` is what
+    came since the copy: moments since the beginning, each with an answer or an output.
     """
 
     def __init__(self, target: Target) -> None:
+        self.heard: list[tuple[float, Refusal | Upgrade | Output]] = []
         self._target = target
         self._machine = target.machine
         self._world = World()
@@ -277,9 +286,11 @@ class Stage:
                 request = self._symbols.request(step, step.address or client)
                 self._answer = answer = self._machine.open(self._world, request, self._now)
                 self._rules = answer.rules + answer.header_rules
+                self._hear([answer])
                 if isinstance(answer, Upgrade):
                     self._numbers[client] = answer.connection
                     self._outputs = list(answer.outputs)
+                    self._hear(self._outputs)
             case Send(client=client):
                 text = self._symbols.message(step)
                 self._receive(client, Text(text, len(text.encode("utf-8", "surrogatepass"))))
@@ -317,6 +328,7 @@ class Stage:
     def _receive(self, client: str, frame: Frame) -> None:
         if client in self._numbers:
             self._outputs = self._machine.receive(self._world, self._numbers[client], frame, self._now)
+            self._hear(self._outputs)
             own = [output.rules for output in self._outputs if output.connection == self._numbers[client]]
             self._rules = own[0] if own else ()
             orders = [o.order + o.isolation for o in self._outputs if isinstance(o, Emission)]
@@ -328,8 +340,11 @@ class Stage:
         if dues:
             self._tick(max(dues) if timer is None else min(dues))
 
+    def _hear(self, came: Iterable[Refusal | Upgrade | Output]) -> None:
+        self.heard += [(self._now - self._epoch, one) for one in came]
+
     def _tick(self, until: float) -> None:
-        while True:
+        for _ in range(_MOST_FIRED):
             due = min(
                 (
                     (due.at, number, key)
@@ -344,3 +359,5 @@ class Stage:
                 return
             self._now = max(self._now, due[0])
             self._outputs = self._machine.fire(self._world, due[1], *due[2], self._now)
+            self._hear(self._outputs)
+        raise Endless

@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from functools import partial
 
     document = _document(arguments)
-    parameters = _parameters(document, arguments.parameters)
+    parameters = _parameters(document, arguments.parameters, quick=arguments.quick)
     policy = _policy(document, parameters, arguments)
     context = _tls(arguments.tls_cert, arguments.tls_key)
     drain = _drain(arguments.drain)
@@ -160,7 +160,7 @@ def _document(arguments: argparse.Namespace) -> Document:
         raise Stop(Exit.USAGE, f"the document `{arguments.document}` cannot be read: {problem.strerror}") from None
 
 
-def _parameters(document: Document, given: list[str]) -> dict[str, Any]:
+def _parameters(document: Document, given: list[str], *, quick: bool) -> dict[str, Any]:
     from spec.parameters import ParameterProblem, resolve
 
     values: dict[str, str] = {}
@@ -170,7 +170,7 @@ def _parameters(document: Document, given: list[str]) -> dict[str, Any]:
             raise Stop(Exit.USAGE, f"`--set {entry}` sets nothing", "write `--set NAME=VALUE`")
         values[name.strip()] = value.strip()
     try:
-        return resolve(document.parameters, values)
+        return resolve(document.parameters, values, quick=quick)
     except ParameterProblem as problem:
         raise Stop(Exit.USAGE, str(problem)) from None
 

@@ -17,7 +17,7 @@ from spec import model
 from spec.abstraction.classes import Classes
 from spec.abstraction.inputs import LONG, SHORT, Input
 from spec.abstraction.mealy import Mealy
-from spec.expressions import compile_expression
+from spec.expressions import compile_expression, root_of
 
 __all__ = ["CLOSED", "START", "Answer", "Countdown", "Layer", "abstract", "merged"]
 
@@ -105,10 +105,11 @@ def merged(layer: Layer) -> Layer:
 
 @frozen
 class _Place:
-    """Where a connection is: its state, and the rooms that it is a member of."""
+    """Where a connection is: its state, its rooms, and the timers of the state that have fired (each fires once)."""
 
     leaf: str
     rooms: frozenset[str] = frozenset()
+    spent: frozenset[tuple[str, str]] = frozenset()
 
 
 @define
@@ -117,6 +118,7 @@ class _Event:
 
     place: _Place
     life: str
+    known: Mapping[str, str] = field(factory=dict)
     seen: list[str] = field(factory=list)
     detail: list[Any] = field(factory=list)
     sets: set[str] = field(factory=set)
@@ -291,6 +293,7 @@ class _Connection:
         assert isinstance(case, model.Case), f"no case decides in {event.place.leaf}"
         event.rules += case.rules
         event.pointers.append(case.pointer)
+        event.known = known
         self._run(event, case.do)
         if case.to is not None and not event.over:
             self._move(event, case.to)
@@ -315,16 +318,39 @@ class _Connection:
                 event.say(f"close {code}")
                 event.over = True
             case model.Join(room):
+                if room not in event.place.rooms or not self._constant(self._document.rooms[room]):
+                    event.detail.append(["join", room, self._document.rooms[room]])
                 event.place = evolve(event.place, rooms=event.place.rooms | {room})
-                event.detail.append(["join", room, self._document.rooms[room]])
             case model.Leave(room):
                 event.place = evolve(event.place, rooms=event.place.rooms - {room})
                 event.detail.append(["leave", room, self._document.rooms[room]])
             case model.Set(values):
                 event.sets.update(values)
-                event.detail.append(["set", dict(values)])
+                changed = {name: value for name, value in values.items() if not self._same(event, name, value)}
+                event.detail += [["set", changed]] if changed else []
             case model.Remember(memory):
                 event.detail.append(["remember", asdict(self._document.memories[memory])])
+
+    def _constant(self, expression: Any) -> bool:
+        """Whether an expression reads a variable that no effect sets."""
+        effects = [effect for row in self._document.opening for effect in row.do]
+        for leaf in self._leaves:
+            for path in leaf.chain:
+                state = self._document.states[path]
+                tables = [*state.receive.values(), *(timer.expire for timer in state.timers)]
+                effects += [effect for cases in tables for case in cases for effect in case.do]
+        changed = {name for effect in effects if isinstance(effect, model.Set) for name in effect.values}
+        name = root_of(str(expression))
+        return name in self._document.variables and name not in changed
+
+    def _same(self, event: _Event, name: str, value: Any) -> bool:
+        """Whether a variable is set to what it is found to be already."""
+        pairs = (
+            {fact.options["left"], fact.options["right"]}
+            for fact in self._document.facts.values()
+            if fact.kind == "same" and event.known.get(fact.name) == "same"
+        )
+        return isinstance(value, str) and any(pair == {value, f"${name}"} for pair in pairs)
 
     def _fail(self, event: _Event, code: str, in_reply: str) -> None:
         error = self._document.errors[code]
@@ -369,7 +395,7 @@ class _Connection:
         return [*moments, *sorted((t for t in timers if t.at is None), key=lambda timer: self._seconds(timer.after))]
 
     def _wait(self, event: _Event) -> None:
-        timers = self._running(event.place.leaf)
+        timers = [t for t in self._running(event.place.leaf) if (t.state, t.name) not in event.place.spent]
         if not timers:
             return
         if timers[0].at is not None and timers[-1].at is None:
@@ -380,6 +406,7 @@ class _Connection:
         moment = [timer.name, timer.after, timer.at, timer.before, timer.plus]
         event.detail.append(["timer", *moment, self._offset(timer), self._seconds(timer.after)])
         cases = [c for c in timer.expire if c.inside is None or _within(event.place.leaf, c.inside)]
+        event.place = evolve(event.place, spent=event.place.spent | {(timer.state, timer.name)})
         self._decide(event, cases, {})
 
     def _move(self, event: _Event, to: str) -> None:
@@ -389,9 +416,12 @@ class _Connection:
         self._enter(event, to, kept)
 
     def _enter(self, event: _Event, to: str, kept: Sequence[str]) -> None:
-        event.place = evolve(event.place, leaf=self._document.leaf(to))
-        started = [p for p in self._document.states[event.place.leaf].chain if p not in kept]
-        event.detail.append(["enter", event.place.leaf, sorted(started)])
+        leaf = self._document.leaf(to)
+        started = [path for path in self._document.states[leaf].chain if path not in kept]
+        spent = frozenset((path, name) for path, name in event.place.spent if path in kept)
+        event.place = evolve(event.place, leaf=leaf, spent=spent)
+        timers = sorted(timer.name for timer in self._running(leaf) if timer.state in started)
+        event.detail += [["start", *timers]] if timers else []
         if event.life == SHORT:
             self._fire_at_once(event, started)
 
@@ -416,7 +446,10 @@ class _Names:
         if place not in places:
             places.append(place)
         number = places.index(place)
-        return place.leaf if number == 0 else f"{place.leaf} in {'+'.join(sorted(place.rooms)) or 'no room'}"
+        if number == 0:
+            return place.leaf
+        behind = f" behind {'+'.join(sorted(name for _, name in place.spent))}" if place.spent else ""
+        return f"{place.leaf} in {'+'.join(sorted(place.rooms)) or 'no room'}{behind}"
 
     def places(self) -> list[_Place]:
         """Every place that was named."""

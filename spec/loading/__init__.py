@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spec.loading.packaged import Packaged, UnknownProtocol, available, find
 from spec.loading.problems import DocumentError, Place, Problem
-from spec.loading.reading import read, read_text
+from spec.loading.reading import read, read_data, read_text
 from spec.loading.source import Source, digest_of
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "digest_of",
     "find",
     "read",
+    "read_data",
     "read_text",
 ]

@@ -9,7 +9,7 @@ from attrs import define
 
 from spec.loading.problems import Place
 
-__all__ = ["Entry", "Node", "entry_at", "join", "locate", "parts", "plain"]
+__all__ = ["Entry", "Node", "entry_at", "grown", "join", "locate", "parts", "plain"]
 
 
 class Entry(NamedTuple):
@@ -47,6 +47,15 @@ def plain(node: Node) -> Any:
     if isinstance(value, list):
         return [plain(item) for item in value]
     return value
+
+
+def grown(value: Any, file: str) -> Node:
+    """The tree of a plain value that stands nowhere: every place is the beginning of `file`."""
+    if isinstance(value, dict):
+        value = {key: Entry(Node(file, 1, 1, key), grown(member, file)) for key, member in value.items()}
+    elif isinstance(value, list):
+        value = [grown(item, file) for item in value]
+    return Node(file, 1, 1, value)
 
 
 def parts(pointer: str) -> list[str]:

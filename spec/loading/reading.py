@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from spec.loading.including import Reader, decode
-from spec.loading.nodes import Node
+from spec.loading.nodes import Node, grown
 from spec.loading.parsing import parse
 from spec.loading.problems import DocumentError, Place, Problem
 from spec.loading.source import Source, digest_of
 from spec.loading.validating import validate
 
-__all__ = ["read", "read_text"]
+__all__ = ["read", "read_data", "read_text"]
 
 
 def read(path: Path | str) -> Source:
@@ -37,6 +38,15 @@ def read_text(text: str, name: str = "<document>", base: Path | None = None) -> 
     return _read(text.removeprefix("\ufeff"), name, base, [])
 
 
+def read_data(data: dict[str, Any], name: str = "<document>") -> Source:
+    """Read a document from its data, which includes nothing: checked like any other, but nothing has a place.
+
+    Raises:
+        DocumentError: as `read` does; every place is the beginning of `name`.
+    """
+    return _checked(grown(data, name), Reader([]))
+
+
 def _read(text: str, name: str, base: Path | None, files: list[Path]) -> Source:
     problems: list[Problem] = []
     parsed = parse(text, name, problems)
@@ -45,7 +55,11 @@ def _read(text: str, name: str, base: Path | None, files: list[Path]) -> Source:
             problems.append(_no_mapping(parsed, name))
         raise DocumentError(problems)
     reader = Reader(problems, files)
-    root = reader.unite(parsed, base)
+    return _checked(reader.unite(parsed, base), reader)
+
+
+def _checked(root: Node, reader: Reader) -> Source:
+    problems = reader.problems
     data, usable = validate(root, complete=reader.complete, problems=problems)
     data.pop("include", None)
     source = Source(data, tuple(reader.files), "" if problems else digest_of(data), root)

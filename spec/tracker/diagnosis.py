@@ -146,6 +146,11 @@ class Diagnosis:
         return replies or not self._follower.differences(emission, body)
 
     def _doubled(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
+        answered = pointer_get(body, self._document.envelope.reply_to)
+        own = [d.output for d in h.views[client].heads() if isinstance(d.output, Emission) and d.output.reply == "must"]
+        if any(answered is not None and answered == output.reply_to for output in own):
+            # Of two messages with one id, this answers the one that still waits for its answer.
+            return None
         for emission in h.views[client].paid:
             told_apart = emission.broadcast is not None or emission.timer is not None or emission.reply == "must"
             # The answer to a message whose id was used before is the answer to that one too; what is due decides.
@@ -259,7 +264,10 @@ class Diagnosis:
             return
         before = [d for d in view.debts if d is not debt and d.domain == debt.domain]
         if before and view.status != "closing":
-            rules = tuple(dict.fromkeys((*self._document.close_rules, *before[0].output.rules)))
+            # The close that an error causes may not come before it; another close is none that it causes.
+            groups = (self._document.close_rules, before[0].output.rules)
+            groups = groups if code == closing.code else groups[::-1]
+            rules = tuple(dict.fromkeys(rule for group in groups for rule in group))
             text = f"the connection ended before {self.name(before[0])} came"
             h.findings.append(Finding("missing", rules, text, client, at, code is None, before[0].focus))
         if code is None or (closing.code and code != closing.code):

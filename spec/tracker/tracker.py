@@ -349,22 +349,26 @@ class Tracker:
 
     def _received(self, h: Hypothesis, client: str, read: Read, at: float, common: list[Finding]) -> Hypothesis:
         view = h.views[client]
-        _with(h, common)
         h.covered.update(self._content.always_judged)
         if view.status != "open" or not isinstance(read.body, dict):
-            return h
+            return _with(h, common)
         again = self._id_again(view, read.body, client, at)
         for tried in self._follower.explanations(h, client, at):
             debt = self._follower.exact(tried.views[client], read.body)
             if debt is not None:
                 self._follower.pay(tried, tried.views[client], debt, read.body, at)
                 always = self._diagnosis.always(tried, client, read.body, at)
-                return _with(tried, [*again, *([always] if always else [])])
+                return _with(tried, [*common, *again, *([always] if always else [])])
         if self._follower.free(h, view, read.body):
-            return _with(h, again)
+            return _with(h, [*common, *again])
+        known = len(h.findings)
         diagnosed = self._diagnosis.message(h, client, read.body, at)
         # A message that came twice has its id twice; that is not a second breach.
         doubled = any(finding.check == "double" and finding.at == at for finding in diagnosed.findings)
+        # What is wrong in a message that was due comes before how it differs; in one that was not, behind that.
+        found = diagnosed.findings[known:]
+        due = read.input not in self.document.messages or any(f.check in {"code", "message"} for f in found)
+        diagnosed.findings[known:] = [*common, *found] if due else [*found, *common]
         return diagnosed if doubled else _with(diagnosed, again)
 
     def _id_again(self, view: View, body: Mapping[str, Any], client: str, at: float) -> list[Finding]:

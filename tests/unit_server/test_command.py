@@ -25,6 +25,7 @@ from reference_server.command import SERVE
 from spec.cli import main
 from spec.compiling import load
 from spec.exits import Exit, Stop
+from spec.parameters import Rate
 from tests.unit_server.kit import SECRET
 
 
@@ -112,7 +113,7 @@ def test_keys_of_every_kind_are_taken(tmp_path: Path) -> None:
         ]
     )
     document = load("chat")
-    parameters = command._parameters(document, ["leeway=2s"])
+    parameters = command._parameters(document, ["leeway=2s"], quick=False)
     policy = command._policy(document, parameters, arguments)
 
     assert [(key.alg, key.kid) for key in policy.keys] == [
@@ -161,3 +162,11 @@ def test_a_certificate_and_its_key_are_taken(tmp_path: Path) -> None:
     for wrong in ("other.pem", "locked.pem", "missing.pem"):
         with pytest.raises(Stop, match="the certificate or its key cannot be used"):
             command._tls(str(tmp_path / "one.pem"), str(tmp_path / wrong))
+
+
+def test_quick_values_are_taken_and_given_ones_before_them() -> None:
+    """`--quick` runs with the document's values for quick tests; what is set stands."""
+    quick = command._parameters(load("chat"), ["auth_rate=3/1s"], quick=True)
+
+    assert (quick["auth_deadline"], quick["auth_rate"]) == (0.7, Rate(3, 1.0))
+    assert command._parameters(load("chat"), [], quick=False)["auth_deadline"] == 5.0
