@@ -166,7 +166,7 @@ def test_quick_values_are_the_documents() -> None:
     target = given(protocol="chat", quick=True, set=["auth_deadline=800ms"]).target
 
     assert target.parameters["auth_deadline"] == 0.8
-    assert target.parameters["auth_rate"] == Rate(10, 2.0)
+    assert target.parameters["auth_rate"] == Rate(10, 1.0)
     assert target.given == {"auth_deadline", "auth_rate", "reauth_lead"}
 
 
