@@ -75,7 +75,7 @@ class Inputs:
         yield Kind("ping", lambda s: Ping(s.client), lambda draw, s: Ping(s.client, "x" * draw.among((0, 1, 125))))
         yield Kind("binary", lambda s: Raw(s.client, binary=""), self._binary, ends=True)
         yield Kind("not-utf8", lambda s: Raw(s.client, not_utf8="ff"), self._not_utf8, ends=True)
-        yield Kind("oversize", self._oversize, lambda draw, s: self._oversize(s, 1 + draw.below(300)), ends=True)
+        yield Kind("oversize", self._oversize, self._too_large, ends=True)
         yield Kind("close", lambda s: Close(s.client), self._close, ends=True, leaves=True)
         yield Kind("reset", lambda s: Reset(s.client), self._reset, ends=True, leaves=True)
 
@@ -94,9 +94,14 @@ class Inputs:
     def _reset(self, draw: Draw, speaker: Speaker) -> Reset:
         return Reset(speaker.client, gently=draw.percent(50))
 
-    def _oversize(self, speaker: Speaker, by: int = 1) -> Send:
+    def _oversize(self, speaker: Speaker) -> Send:
         name = self.plan.client_messages()[-1].name
-        return evolve(self.wording.plainest(speaker, name), pad_to=self.wording.largest + by)
+        return evolve(self.wording.plainest(speaker, name), pad_to=self.wording.largest + 1)
+
+    def _too_large(self, draw: Draw, speaker: Speaker) -> Send:
+        """A message over the limit by a little or by much, perhaps in bytes only."""
+        by, sign = draw.among((1, 2, 300, self.wording.largest)), draw.among(("x", "é", "🍲"))
+        return evolve(self._oversize(speaker), pad_to=self.wording.largest + by, pad_with=sign)
 
     def _some_text(self, draw: Draw) -> str:
         return encode(self.wording.body(draw.among(self.plan.client_messages()).name))

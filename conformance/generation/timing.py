@@ -19,8 +19,8 @@ _MOST = 6
 _FAR, _SOON = 500000.0, 0.8
 """A life of a token, in seconds, in which nothing fires, and how long a timer that a token sets is to run."""
 
-_LATEST = 90
-"""In hundredths of a timer's run, when a client does something for the last time."""
+_LATEST, _CHATTY = 80, 90
+"""Behind so many hundredths of a timer's run, most clients do something for the last time; so many of a hundred do."""
 
 
 def cases(inputs: Inputs, seed: int, examples: int) -> Iterator[Case]:
@@ -69,7 +69,10 @@ class _Course:
         """Things done at moments of the timer's run, then its end."""
         ana, unfinished = Speaker("ana", "ana"), False
         steps: list[Step] = []
-        moments = sorted(draw.below(_LATEST) for _ in range(draw.below(_MOST + 1)))
+        moments = sorted(draw.below(_LATEST) for _ in range(draw.below(_MOST)))
+        if draw.percent(_CHATTY):
+            # What is done early may move a timer by less than it may be late.
+            moments.append(_LATEST + draw.below(_LATEST // 8))
         for before, moment in zip((0, *moments), moments, strict=False):
             if moment > before:
                 steps.append(Idle(round(self.run * (moment - before) / 100, 3)))
