@@ -2,18 +2,20 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
+RUNS ?= 200
 
 BIN := .venv/bin
 STAMP := .venv/.complete
 OLDEST := 3.11
 
-.PHONY: help venv demo test matrix docs clean
+.PHONY: help venv demo test matrix soak docs clean
 
 help:
 	@echo 'make demo     start the reference server and run the suite against it'
 	@echo 'make test     linters, types and all tests; those of tools that are missing are skipped'
 	@echo 'make matrix   the suite against every server and every fault that one can have'
 	@echo 'make docs     write the pages that are made from the documents'
+	@echo 'make soak     false alarms looked for: RUNS=200 runs against each server, with one core kept busy'
 	@echo 'make venv     only install into .venv'
 	@echo 'make clean    remove .venv, caches and builds'
 
@@ -48,6 +50,9 @@ matrix: venv
 
 docs: venv
 	@$(BIN)/handfast list chat --tokens > docs/tokens.md
+
+soak: venv
+	@$(BIN)/python -m tests.matrix.soak --runs $(RUNS)
 
 clean:
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
