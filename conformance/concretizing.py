@@ -11,16 +11,16 @@ from conformance.edges import invalid_payloads
 from conformance.exploring import Route, credential
 from conformance.plan import SOON, Plan
 from conformance.scripts import Close, Expire, Idle, Open, Raw, Send, Settle, Step, token
-from spec.abstraction import LONG, Input
+from spec.abstraction import LONG, Answer, Input
 from spec.expressions import compile_expression, root_of
 from spec.machine import Emission
 
-__all__ = ["Concretizer", "Script"]
+__all__ = ["WHO", "Concretizer", "Script"]
 
 _LEAST = 0.2
 """The shortest life of a token, in seconds."""
 
-_WHO, _OTHER, _PEER, _FAR, _BEFORE = "ana", "ben", "carol", "dan", "eve"
+WHO, _OTHER, _PEER, _FAR, _BEFORE = "ana", "ben", "carol", "dan", "eve"
 """The client of a word; another subject; a member of its room, one of another room, and one who was there before."""
 
 _RECIPES: Mapping[str, Mapping[str, Any]] = {
@@ -57,17 +57,20 @@ class Concretizer:
         self._largest = int(compile_expression(plan.document.largest)({"parameters": plan.parameters}))
 
     def script(self, word: Word) -> Script:
-        """The script of a word that begins with an opening, and whose last input alone may close."""
+        """The script of a word that begins with an opening.
+
+        Where a server goes on that should have ended the connection, so does the script, as if nothing had been asked.
+        """
         setup: list[Step] = []
         moves: list[tuple[Step, ...]] = []
         state, held = self._layer.exact.initial, None
         for index, wanted in enumerate(word):
-            target, answer = self._layer.exact.table[state, wanted]
+            target, answer = self._layer.onward(state, wanted)
             subject = self._subject(wanted, held)
             setup += [step for step in self._before(wanted, subject) if step not in setup]
-            left = self._left(word[index + 1 :], target, wanted)
+            left = self._left(word[index + 1 :], target, wanted, accepted=_accepted(answer))
             moves.append(tuple(self._move(wanted, state, subject, f"word-{index}", left)))
-            if self._bears(wanted) and answer.sets & self._holding:
+            if self._bears(wanted) and answer is not None and answer.sets & self._holding:
                 held = subject
             state = target
         return Script(tuple(setup), tuple(moves))
@@ -83,26 +86,33 @@ class Concretizer:
 
     def _subject(self, wanted: Input, held: str | None) -> str:
         other = any(value == "other" and self._kind(fact) == "same" for fact, value in wanted.facts)
-        mine = held or _WHO
-        return mine if not other else _OTHER if mine == _WHO else _WHO
+        mine = held or WHO
+        return mine if not other else _OTHER if mine == WHO else WHO
 
-    def _left(self, rest: Word, state: str, wanted: Input) -> float | None:
-        """The life of a token, in seconds: what a wait needs that comes before the next token, else what is usual."""
+    def _left(self, rest: Word, state: str, wanted: Input, *, accepted: bool) -> float | None:
+        """The life of a token, in seconds: what a wait needs that comes before the next token, else what is usual.
+
+        A token that the document refuses, and a server may take, is as near its next timer and still of its class.
+        """
         for following in rest:
             timers = self._layer.countdowns.get(state, ())
             if following.kind == "wait":
+                if not accepted:
+                    return max(_LEAST, (max(self._leads(), default=0.0) if wanted.life == LONG else 0.0) + SOON)
                 if timers and timers[0].lead is not None:
                     return max(_LEAST, timers[0].lead + SOON)
                 break
-            if self._bears(following):
+            state, answer = self._layer.onward(state, following)
+            if self._bears(following) and _accepted(answer):
                 break
-            state = self._layer.exact.table[state, following][0]
         return None if wanted.life == LONG else self._short()
+
+    def _leads(self) -> list[float]:
+        return [c.lead for timers in self._layer.countdowns.values() for c in timers if c.lead is not None]
 
     def _short(self) -> float:
         """A life within every lead that there is."""
-        leads = [c.lead for timers in self._layer.countdowns.values() for c in timers if c.lead is not None]
-        return min(30.0, min(lead for lead in leads if lead > 0) / 2)
+        return min(30.0, min(lead for lead in self._leads() if lead > 0) / 2)
 
     # ---------------------------------------------------------------------------------------------------- setup
 
@@ -133,7 +143,7 @@ class Concretizer:
     def _speaker(self, heard: str) -> tuple[str, str]:
         """A state and the client message by which a member of it makes others hear a message."""
         for state, message in self._plan.broadcasts():
-            said = self._plan.rehearse([*self._plan.routes[state].steps(_WHO), self._plan.send(_WHO, message)]).outputs
+            said = self._plan.rehearse([*self._plan.routes[state].steps(WHO), self._plan.send(WHO, message)]).outputs
             if any(isinstance(output, Emission) and output.message == heard for output in said):
                 return state, message
         raise LookupError(f"no state that a client can reach makes others hear {heard}")
@@ -146,9 +156,9 @@ class Concretizer:
                 yield self._open(wanted, subject, left)
             case "wait":
                 timers = self._layer.countdowns.get(state, ())
-                yield Expire(_WHO, timers[0].name) if timers else Idle(None)
+                yield Expire(WHO, timers[0].name) if timers else Idle(None)
             case "close":
-                yield Close(_WHO)
+                yield Close(WHO)
             case "hear":
                 yield self._plan.send(_FAR if wanted.elsewhere else _PEER, self._speaker(wanted.name)[1])
             case _:
@@ -156,7 +166,7 @@ class Concretizer:
         yield Settle()
 
     def _open(self, wanted: Input, subject: str, left: float | None) -> Open:
-        opening = Open(_WHO)
+        opening = Open(WHO)
         for fact, value in wanted.facts:
             match self._kind(fact), value:
                 case "path", "other":
@@ -191,15 +201,15 @@ class Concretizer:
     def _receive(self, wanted: Input, subject: str, label: str, left: float | None) -> Step:
         match wanted.name:
             case "oversize":
-                return self._plan.send(_WHO, self._plan.client_messages()[-1].name, pad_to=self._largest + 1)
+                return self._plan.send(WHO, self._plan.client_messages()[-1].name, pad_to=self._largest + 1)
             case "binary":
-                return Raw(_WHO, binary=b'{"type":"auth"}'.hex())
+                return Raw(WHO, binary=b'{"type":"auth"}'.hex())
             case "not_utf8":
-                return Raw(_WHO, not_utf8="c328")
+                return Raw(WHO, not_utf8="c328")
             case "malformed":
-                return Raw(_WHO, text="{")
+                return Raw(WHO, text="{")
             case "other":
-                return Send(_WHO, "handfast_unknown")
+                return Send(WHO, "handfast_unknown")
         return self._message(wanted, subject, label, left)
 
     def _message(self, wanted: Input, subject: str, label: str, left: float | None) -> Send:
@@ -208,7 +218,7 @@ class Concretizer:
         if "token" in classes:
             words["recipe"] = _RECIPES[classes["token"]]
         identifier = {"$id": f"seen-{subject}"} if classes.get("memory") == "seen" else None
-        send = self._plan.send(_WHO, wanted.name, id=identifier, **words)
+        send = self._plan.send(WHO, wanted.name, id=identifier, **words)
         return self._spoiled(send) if classes.get("payload") == "invalid" else send
 
     def _spoiled(self, send: Send) -> Send:
@@ -218,6 +228,11 @@ class Concretizer:
         if spoiled is None:
             return evolve(send, change={self._document.envelope.payload: "handfast"})
         return evolve(send, payload=spoiled)
+
+
+def _accepted(answer: Answer | None) -> bool:
+    """Whether the document takes what an input brings."""
+    return answer is not None and bool(answer.sets)
 
 
 def _offer(value: str) -> tuple[str, ...]:

@@ -20,14 +20,14 @@ __all__ = ["Progress"]
 class Progress:
     """Shows a session as it goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: str = "cases") -> None:
         self.console = Console(highlight=False, soft_wrap=True)
         self._live = self.console.is_terminal
         self._counts: Counter[str] = Counter()
         self._said = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
         self._bar = Bar(*columns, TimeElapsedColumn(), console=self.console, transient=True, disable=not self._live)
-        self._task = self._bar.add_task("cases", total=None)
+        self._task = self._bar.add_task(counted, total=None)
 
     def __enter__(self) -> Progress:
         return self
@@ -44,6 +44,11 @@ class Progress:
         """Begin to show how many of so many cases are done."""
         self._bar.update(self._task, total=total)
         self._bar.start()
+
+    def counted(self, done: int) -> None:
+        """So many are done, and nobody knows of how many."""
+        self._bar.start()
+        self._bar.update(self._task, completed=done)
 
     def shown(self, result: Result, total: int) -> None:
         """A case is done."""

@@ -61,12 +61,12 @@ def _case(plan: Plan, concretizer: Concretizer, cover: Mapping[Word, str], word:
 
 def _slug(plan: Plan, wanted: Input) -> str:
     """An input as part of an identifier: what there is a choice of."""
-    facts = [f"{fact}-{value}" for fact, value in wanted.facts if (plan.document.facts[fact].kind, value) not in _USUAL]
+    facts = [f"{fact}-{value}" for fact, value in wanted.facts if (plan.document.facts[fact].kind, value) not in USUAL]
     words = [wanted.kind if wanted.kind != "receive" else "", wanted.name, *facts]
     words += ["short-lived"] if wanted.life != LONG else []
     words += ["elsewhere"] if wanted.elsewhere else []
     return "+".join(word for word in words if word)
 
 
-_USUAL = {("path", "served"), ("upgrade", "websocket"), ("origin", "acceptable"), ("payload", "valid")}
+USUAL = {("path", "served"), ("upgrade", "websocket"), ("origin", "acceptable"), ("payload", "valid")}
 """Classes of which an identifier says nothing: everything else rests on them."""

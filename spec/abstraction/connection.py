@@ -80,6 +80,14 @@ class Layer:
             self.exact.final,
         )
 
+    def onward(self, state: str, wanted: Input) -> tuple[str, Answer | None]:
+        """Where an input leads and what the document says of it, for words that go on where the document ends.
+
+        An input that ends the connection, or that a state is not asked, leaves the state as it is.
+        """
+        target, answer = self.exact.table.get((state, wanted), (state, None))
+        return (state if target in self.exact.final else target), answer
+
     def answer(self, state: str, wanted: Input) -> Answer:
         """What the document says of an input in a state."""
         return self.exact.table[state, wanted][1]

@@ -76,3 +76,29 @@ def test_an_id_that_was_seen_was_accepted_from_another_connection_of_that_subjec
     last = script.moves[-1][0]
     assert isinstance(last, Send)
     assert [step.id for step in accepted] == [last.id]
+
+
+def test_a_word_goes_on_where_the_document_ends() -> None:
+    """What is asked of a server that should have closed has its steps, as if nothing had been asked."""
+    tried, concretizer = plan("message"), Concretizer(plan("message"))
+    way = tried.layer.machine.cover()["authenticating"]
+    accepted = next(w for w in tried.layer.machine.inputs("authenticating") if w.classes.get("token") == "valid")
+    script = concretizer.script((*way, Input("receive", "malformed"), accepted))
+
+    assert len(script.moves) == 3
+    assert script.moves[2] == concretizer.script((*way, Input("receive", "other"), accepted)).moves[2]
+
+
+@pytest.mark.parametrize(("life", "least", "most"), [("long", 60.0, 62.0), ("short", 0.0, 60.0)])
+def test_a_token_that_should_be_refused_is_of_its_class_and_near_its_timer(
+    life: str, least: float, most: float
+) -> None:
+    """A server that takes it is waited for no longer, and is asked no other question than it was without the wait."""
+    tried, concretizer = plan("message"), Concretizer(plan("message"))
+    way = tried.layer.machine.cover()["authenticating"]
+    facts = (("payload", "valid"), ("token", "valid"), ("replay", "seen"), ("subject", "same"))
+    script = concretizer.script((*way, Input("receive", "auth", facts, life), Input("wait")))
+    send = script.moves[1][0]
+    assert isinstance(send, Send)
+
+    assert least < send.payload["token"]["$token"]["left"] < most
