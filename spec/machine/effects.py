@@ -93,7 +93,9 @@ class Effects:
             replies = effect.reply == "must"
             reply_to = event.reply_to if replies else None
             body = build(event.scope, reply_to)
-            event.outputs.append(_emission(event, effect.message, body, "must" if replies else "free", reply_to))
+            # A message without an id is answered by one that names nothing.
+            reply = "must" if reply_to is not None else "free"
+            event.outputs.append(_emission(event, effect.message, body, reply, reply_to))
 
         return run
 

@@ -37,9 +37,13 @@ from conformance.scripts import (
     case_to_data,
 )
 from conformance.session import choose
+from conformance.symbols import Symbols
 from spec.exits import Exit, Stop
 from spec.machine.world import CLOSED
+from spec.messages import Reader
 from tests.unit_conformance.kit import EVERY_RULE, SECRET, STAGES, arranged, cases, plan
+from tests.unit_spec.test_compiling import FLAT
+from tests.unit_spec.test_loading import BASE, edited
 
 ROOT = Path(__file__).parents[2]
 _SLUG = re.compile(r"[a-z]+(/[a-z0-9._+-]+)*/[0-9]+")
@@ -266,6 +270,46 @@ def test_a_drawn_case_is_judged_as_it_was_rehearsed() -> None:
     closed = [case for case in of("sequences") if plan("dual").stage(case.steps).state("ana") == CLOSED]
 
     assert closed
+
+
+# ------------------------------------------------------------------------------------------------ other documents
+
+RICH = (
+    (
+        "properties: {content: {type: string, minLength: 1, maxLength: 4000}}",
+        (
+            "properties: {content: {type: string, minLength: 1, maxLength: 4000}, level: {type: integer, minimum: 1}, "
+            "tags: {type: array, maxItems: 3, items: {enum: [a, b]}}, more: {type: object, required: [x], "
+            "properties: {x: {type: number}}}, at: {anyOf: [{type: string, format: uuid}, {type: 'null'}]}}"
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize("edits", [FLAT, RICH], ids=["flat", "rich"])
+def test_another_document_is_drawn_from_as_well(edits: tuple[tuple[str, str], ...], tmp_path: Path) -> None:
+    """Messages without an envelope, and a payload of every type: in each, what is aimed at is hit."""
+    text = edited()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    for path in BASE.parent.glob("*.yaml"):
+        (tmp_path / path.name).write_text(path.read_text())
+    (tmp_path / "chat").mkdir()
+    (tmp_path / "chat" / "other.yaml").write_text(text)
+    other = Plan(arranged(protocol=None, document=str(tmp_path / "chat" / "other.yaml")).target)
+    found = list(generated(other, 7, 60))
+    reader, symbols = Reader(other.document, "client"), Symbols(other.target, lambda: 1.0, 1, other.book.get)
+
+    def judged(aim: str) -> list[bool]:
+        last = [case for case in found if case.family == "bodies" and f"/{aim}/" in case.id]
+        return [reader.read(symbols.message(case.steps[-2])).valid for case in last if isinstance(case.steps[-2], Send)]
+
+    assert {case.family for case in found} == set(PROPERTIES)
+    assert len(judged("valid")) > 20
+    assert len(judged("mutated")) > 20
+    assert all(judged("valid"))
+    assert not any(judged("mutated"))
 
 
 # ------------------------------------------------------------------------------------------------------- choosing

@@ -154,6 +154,7 @@ def test_a_flat_message_is_its_payload() -> None:
     [copy] = said(running, connection, {"type": "chat_message", "id": "m1", "content": "hello"})
 
     assert update.body["recipe_id"] == "soup"
+    assert (update.reply, "in_reply_to" in update.body) == ("free", False)
     assert copy.body.items() >= {"type": "chat_message", "content": "hello", "in_reply_to": "m1"}.items()
 
 
