@@ -129,14 +129,14 @@ class Runner:
 
     # --------------------------------------------------------------------------------------------------- playing
 
-    async def _play(self, case: Case, pause: Pause | None) -> Outcome:
+    async def _play(self, case: Case, pause: Pause | None, target: Target | None = None) -> Outcome:
         self._numbers += 1
         if case.hostile:
             if not self.target.owned:
                 return Outcome(unavailable=NOT_OWNED)
             self._attacks.appendleft(case.id)
         try:
-            return await Player(self.target, self.clock, self._numbers, pause).play(case)
+            return await Player(target or self.target, self.clock, self._numbers, pause).play(case)
         except Exception as problem:
             # A finding is a value; an exception is the suite's own fault, and never the target's.
             return Outcome(broken=_innermost(problem))
@@ -252,9 +252,11 @@ class Runner:
             return
         attribution = Attribution.of(self._blamed)
 
-        async def attempt(case: Case) -> Result:
+        hurried = self.target.hurried()
+
+        async def attempt(case: Case, hasty: bool) -> Result:
             began = trio.current_time()
-            outcome = await self._play(case, None)
+            outcome = await self._play(case, None, hurried if hasty else self.target)
             if outcome.unreachable is not None and not await self._alive():
                 self.dies(outcome.unreachable)
             if outcome.unanswered:

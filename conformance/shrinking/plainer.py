@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import evolve
 
-from conformance.scripts import Case, Close, Open, Ping, Raw, Send, Step
-from conformance.shrinking.sizes import Plain, same_as, step_weight
+from conformance.scripts import Case, Open, Raw, Send, Step
+from conformance.shrinking.sizes import Plain, plain_members, same_as, step_weight
 
 __all__ = ["plainer", "sooner", "tokens"]
 
@@ -36,6 +36,9 @@ def plainer(case: Case, plain: Plain) -> Iterator[Changed]:
 
 
 def _steps(step: Step, plain: Plain) -> Iterator[Step]:
+    if isinstance(step, Send):
+        yield Send(step.client, step.message, plain(step), rules=step.rules)
+    yield from (evolve(step, **{name: value}) for name, value in plain_members(step).items())
     match step:
         case Send():
             yield from _sends(step, plain(step))
@@ -45,25 +48,12 @@ def _steps(step: Step, plain: Plain) -> Iterator[Step]:
             yield from (evolve(step, text=shorter) for shorter in _values(text, _NOTHING, step.client))
         case Raw(binary=binary) if binary:
             yield evolve(step, binary=binary[: len(binary) // 4 * 2])
-        case Ping(data=data) if data:
-            yield evolve(step, data="")
-        case Close(code=code) if code != 1000:
-            yield evolve(step, code=1000)
 
 
 def _sends(step: Send, payload: Mapping[str, Any]) -> Iterator[Step]:
-    yield Send(step.client, step.message, payload, rules=step.rules)
-    if any(step.around):
-        yield evolve(step, around=("", ""))
-    if step.fragments > 1:
-        yield evolve(step, fragments=1)
     if step.pad_to is not None:
-        yield evolve(step, pad_to=None, pad_with="x")
         yield evolve(step, pad_to=step.pad_to // 2)
-    if any(step.around):
-        yield evolve(step, around=("", ""))
     if step.id is not None:
-        yield evolve(step, id=None)
         yield from (evolve(step, id=shorter) for shorter in _values(step.id, _NOTHING, step.client))
     yield from (evolve(step, drop=tuple(d for d in step.drop if d != pointer)) for pointer in step.drop)
     for pointer in step.change:
@@ -76,12 +66,7 @@ def _sends(step: Send, payload: Mapping[str, Any]) -> Iterator[Step]:
 
 def _openings(step: Open) -> Iterator[Step]:
     if step.path is not None:
-        yield evolve(step, path=None)
         yield from (evolve(step, path=shorter) for shorter in _values(step.path, _NOTHING, step.client))
-    if step.address is not None:
-        yield evolve(step, address=None)
-    if not step.websocket:
-        yield evolve(step, websocket=True)
     if not isinstance(step.room, str):
         yield evolve(step, room="a")
     for index in range(len(step.offer)):

@@ -17,8 +17,8 @@ from conformance.verdicts import Result
 
 __all__ = ["Attempt", "Search", "kind"]
 
-Attempt = Callable[[Case], Awaitable[Result]]
-"""Plays a case once and judges it, as the runner judges every case."""
+Attempt = Callable[[Case, bool], Awaitable[Result]]
+"""Plays a case once and judges it, as the runner judges every case; hastily where the second argument says so."""
 
 _AT_ONCE = 8
 """How many candidates are played at the same time; most of them only wait."""
@@ -39,6 +39,7 @@ def kind(result: Result) -> tuple[str, str, str]:
 class Search:
     """Makes one failing case smaller; `best` is the smallest that has failed alike so far, `plays` how many are left.
 
+    A `hasty` search takes what has not come for a while for missing, and is only as good as its confirmation.
     Every case that is taken is smaller than the one before by a well-founded measure, so that a search ends by itself.
     """
 
@@ -46,6 +47,7 @@ class Search:
     explorer: Explorer
     attempt: Attempt
     plays: int
+    hasty: bool = False
     best: Result = field(init=False)
     _standing: Standing = field(init=False)
     _tried: set[str] = field(factory=set)
@@ -87,7 +89,7 @@ class Search:
         self.plays -= len(standings)
 
         async def play(number: int, case: Case) -> None:
-            found[number] = evolve(await self.attempt(case), case=case)
+            found[number] = evolve(await self.attempt(case, self.hasty), case=case)
 
         async with trio.open_nursery() as nursery:
             for number, standing in enumerate(standings):
@@ -121,4 +123,5 @@ class Search:
     @property
     def _slow(self) -> bool:
         """Whether a candidate that fails alike takes its time to do so."""
-        return self._standing.case.wait > _SHORT or any(finding.timed for finding in self.original.findings)
+        timed = any(finding.timed for finding in self.original.findings)
+        return self._standing.case.wait > _SHORT or (timed and not self.hasty)

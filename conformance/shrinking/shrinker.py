@@ -25,7 +25,7 @@ def shortest_first(result: Result) -> tuple[bool, bool, int, float, str]:
 
 @define
 class Shrinker:
-    """Shrinks one failure of each kind, the shortest: `seconds` for all of them together, `plays` for each.
+    """Shrinks one failure of each kind, the shortest: for `seconds` all of them together, with `plays` for each.
 
     A failure that rests on silence, timing, limits or an attack is shrunk while nothing else runs; the others are
     shrunk side by side before. Whatever is found is played once more alone, and only what then fails alike is told.
@@ -41,24 +41,28 @@ class Shrinker:
         """Shrink what can be shrunk; `keep` hears of each confirmed result as soon as there is one."""
         limiter = trio.CapacityLimiter(_BUSY)
 
-        async def limited(case: Case) -> Result:
+        async def limited(case: Case, hasty: bool) -> Result:
             async with limiter:
-                return await attempt(case)
+                return await attempt(case, hasty)
 
-        ends = trio.current_time() + self.seconds
-        searches = [Search(result, self.explorer, limited, self.plays) for result in self._chosen(failures)]
+        chosen = self._chosen(failures)
+        searches = [self._search(result, limited, hasty=result.findings[0].check == "missing") for result in chosen]
         timed = [search for search in searches if _timed(search.original)]
         plain = [search for search in searches if not _timed(search.original)]
-        with trio.move_on_after(self.seconds * len(plain) / max(1, len(searches))):
-            async with trio.open_nursery() as nursery:
-                for search in plain:
-                    nursery.start_soon(search.run)
+        left = self.seconds - await _within(self.seconds * len(plain) / max(1, len(searches)), *plain)
         for search in plain:
             await _confirm(search, keep)
-        for left, search in zip(range(len(timed), 0, -1), timed, strict=True):
-            with trio.move_on_after(max(0.0, ends - trio.current_time()) / left):
-                await search.run()
-            await _confirm(search, keep)
+        for others, search in zip(range(len(timed), 0, -1), timed, strict=True):
+            share = left / others
+            took = await _within(share, search)
+            if not await _confirm(search, keep) and search.hasty and search.improved:
+                patient = self._search(search.original, limited, hasty=False)
+                took += await _within(share - took, patient)
+                await _confirm(patient, keep)
+            left -= took
+
+    def _search(self, result: Result, attempt: Attempt, *, hasty: bool) -> Search:
+        return Search(result, self.explorer, attempt, self.plays, hasty)
 
     def _chosen(self, failures: Iterable[Result]) -> list[Result]:
         """The shortest failure of each kind; first one of each rule, since only these are shown whole."""
@@ -70,18 +74,29 @@ class Shrinker:
         return sorted(kinds.values(), key=lambda result: kind(result) not in shown.values())
 
 
+async def _within(seconds: float, *searches: Search) -> float:
+    """Run searches side by side for so many seconds at most; gives how many it took."""
+    began = trio.current_time()
+    with trio.move_on_after(max(0.0, seconds)):
+        async with trio.open_nursery() as nursery:
+            for search in searches:
+                nursery.start_soon(search.run)
+    return trio.current_time() - began
+
+
 def _timed(result: Result) -> bool:
     case = result.case
     return case.timed or case.alone or case.hostile or any(finding.timed for finding in result.findings)
 
 
-async def _confirm(search: Search, keep: Callable[[Result], None]) -> None:
-    """Play what was found once more, alone; what does not fail alike again is not told."""
+async def _confirm(search: Search, keep: Callable[[Result], None]) -> bool:
+    """Play what was found once more, alone and without haste; what does not fail alike again is not told."""
     if not search.improved:
-        return
-    found = await search.attempt(search.best.case)
+        return False
+    found = await search.attempt(search.best.case, False)
     if search.alike(found):
         original = search.original
         # What the larger script reached counts on: it failed in the same way.
         reached = {name: getattr(original, name) for name in ("covered", "visited", "transitions", "attempts")}
         keep(evolve(found, case=search.best.case, shrunk=extent(original.case.steps), **reached))
+    return search.alike(found)

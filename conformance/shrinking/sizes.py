@@ -10,9 +10,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from attrs import NOTHING, Attribute, Factory, fields
+
 from conformance.scripts import Case, Close, Idle, Open, Ping, Raw, Send, Step, extent
 
-__all__ = ["Plain", "measure", "same_as", "step_weight", "value_weight"]
+__all__ = ["Plain", "measure", "plain_members", "same_as", "step_weight", "value_weight"]
 
 Plain = Callable[[Send], Mapping[str, Any]]
 """Gives the plain payload of a message: its example."""
@@ -33,28 +35,42 @@ def same_as(value: Any) -> str:
 
 def step_weight(step: Step, plain: Plain) -> int:
     """How far a step is from the plainest of its kind; 0 for that one."""
+    unusual = len(plain_members(step))
     match step:
-        case Open():
-            extras = sum(1 + value_weight(value, None, step.client) for _, value in (*step.headers, *step.query))
-            room = 0 if isinstance(step.room, str) else 1 + value_weight(step.room)
-            path = 0 if step.path is None else 1 + value_weight(step.path)
-            return len(step.offer) + extras + room + path + (step.address is not None) + (not step.websocket)
+        case Open(room=room):
+            values = [value for _, value in (*step.headers, *step.query)]
+            values += [step.path, "" if isinstance(room, str) else room]
+            return unusual + len(step.offer) + sum(1 + value_weight(value, "", step.client) for value in values)
         case Send():
-            changed = sum(1 + value_weight(value, None, step.client) for value in step.change.values()) + len(step.drop)
-            padded = 0 if step.pad_to is None else 1 + step.pad_to + (step.pad_with != "x")
-            padded += sum(map(len, step.around))
-            named = 0 if step.id is None else value_weight(step.id)
-            written = sum(map(len, step.around)) + step.fragments - 1
-            return value_weight(step.payload, plain(step), step.client) + changed + padded + named + written
+            size = len(step.drop) + (step.pad_to or 0) + sum(map(len, step.around)) + step.fragments
+            size += sum(1 + value_weight(value, None, step.client) for value in step.change.values())
+            size += value_weight(step.payload, plain(step), step.client) + value_weight(step.id, None)
+            return unusual + size - 1
         case Raw():
             return value_weight(step.text) + len(step.binary or "") + len(step.not_utf8 or "")
         case Idle(seconds=seconds):
-            return 0 if seconds is None else 1
-        case Ping(data=data):
-            return len(data)
-        case Close(code=code):
-            return int(code != 1000)
-    return 0
+            return int(seconds is not None)
+        case _:
+            return unusual
+
+
+def plain_members(step: Step) -> dict[str, Any]:
+    """The members of a step by which it differs from the plainest of its kind, with what they are there."""
+    if not isinstance(step, Open | Send | Ping | Close):
+        return {}
+    return {
+        a.name: plain
+        for a in fields(type(step))
+        if a.name not in _ITS_OWN and a.default is not NOTHING and getattr(step, a.name) != (plain := _default(a))
+    }
+
+
+_ITS_OWN = {"rules", "room", "payload"}
+"""Members without a plain value, or with one that depends on others."""
+
+
+def _default(attribute: Attribute[Any]) -> Any:
+    return attribute.default.factory() if isinstance(attribute.default, Factory) else attribute.default  # type: ignore
 
 
 def value_weight(value: Any, plain: Any = None, client: str = "ana") -> int:

@@ -52,6 +52,7 @@ class Stage:
     playing: int = 0
     most: int = 0
     pause: Pause | None = None
+    target: Any = None
 
     def late(self) -> None:
         """This process was late just now."""
@@ -72,13 +73,13 @@ def run(
 
     class Player:
         def __init__(self, target: Any, clock: Clock, number: int, pause: Pause | None) -> None:
-            self.clock, self.pause = clock, pause
+            self.clock, self.pause, self.target = clock, pause, target
 
         async def play(self, one: Case) -> Outcome:
             stage.played.append((one.id, self.pause is None))
             stage.playing += 1
             stage.most = max(stage.most, stage.playing)
-            stage.pause = self.pause
+            stage.pause, stage.target = self.pause, self.target
             started = self.clock()
             try:
                 left = stage.plays[one.id]
@@ -429,6 +430,22 @@ def test_a_focus_is_blamed_for_the_smaller_exchange_as_for_the_larger() -> None:
     assert alone.runner.results["a/1"].shrunk is not None
     assert beside.runner.results["a/1"].rules == ("CHAT-AUTH-5", "CHAT-MSG-8")
     assert beside.runner.results["a/1"].shrunk is not None
+
+
+def test_what_is_missing_is_looked_for_in_haste() -> None:
+    """By the target's pace and not by the protocol's bound, which confirms it in the end."""
+    bounds: list[float] = []
+
+    def missing(stage: Stage, one: Case) -> Outcome:
+        bounds.append(stage.target.parameters["reply_within"])
+        return Outcome(findings=[SILENT])
+
+    stage = run({"a/1": [missing]}, pinging("a/1"), shrink=10.0)
+
+    assert stage.runner.results["a/1"].shrunk is not None
+    assert bounds[:2] == [2.0, 2.0]
+    assert set(bounds[2:-1]) == {0.3}
+    assert bounds[-1] == 2.0
 
 
 def test_fail_fast_shrinks_the_one_failure() -> None:

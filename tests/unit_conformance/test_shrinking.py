@@ -55,11 +55,12 @@ class Server:
     finding: Finding | Mapping[str, Finding] = PLAIN
     takes: float = 0.01
     played: list[Case] = field(factory=list)
+    hastily: list[Case] = field(factory=list)
     under_way: list[str] = field(factory=list)
     together: set[tuple[str, ...]] = field(factory=set)
 
-    async def attempt(self, case: Case) -> Result:
-        self.played.append(case)
+    async def attempt(self, case: Case, hasty: bool) -> Result:
+        (self.hastily if hasty else self.played).append(case)
         self.under_way.append(case.id)
         self.together.add(tuple(sorted(set(self.under_way))))
         await trio.sleep(self.takes)
@@ -159,7 +160,7 @@ def test_a_long_script_shrinks_to_what_matters() -> None:
 @pytest.mark.parametrize(
     ("larger", "smaller"),
     [
-        (says("ana", "other", fragments=4), says("ana")),
+        (says("ana", "other", fragments=4, written={"escapes": "solidus"}), says("ana")),
         (says("ana", pad_to=70_000, pad_with="é", around=(" ", "\n")), says("ana")),
         (says("ana", drop=("/id", "/payload"), change={"/type": 7}), says("ana")),
         (Send("ana", "chat_message", {"content": "x", "more": [1, {"a": None}]}, "fixed"), says("ana")),
@@ -258,8 +259,8 @@ def test_what_is_told_has_failed_alike_twice(number: int) -> None:
     answers: list[tuple[Case, Result]] = []
 
     class Shaky(Server):
-        async def attempt(self, case: Case) -> Result:
-            found = await Server.attempt(self, case)
+        async def attempt(self, case: Case, hasty: bool) -> Result:
+            found = await Server.attempt(self, case, hasty)
             if extent(case.steps).steps % 5 == number % 5:
                 found = failed(case, finding("stray", "CHAT-AUTH-5"))
             answers.append((case, found))
@@ -445,6 +446,31 @@ def test_the_budget_of_plays_holds_for_each() -> None:
     shrunk(server, failed(Case("a/b", "a", (), LARGE), PLAIN), plays=10)
 
     assert len(server.played) == 11
+
+
+def test_what_is_missing_is_looked_for_in_haste_and_confirmed_without() -> None:
+    """A search need not wait as long as a server may take; what it finds must be missing even then."""
+    server = Server(lambda case: entered(case, "ana"), SILENT)
+    kept, _ = shrunk(server, failed(Case("a/b", "a", (), LARGE), SILENT))
+
+    assert extent(kept["a/b"].case.steps).steps == 2
+    assert server.played == [kept["a/b"].case]
+    assert len(server.hastily) > 5
+
+
+def test_haste_that_was_wrong_is_made_good() -> None:
+    """A slow server: what is only late looks missing in haste, and the search begins again without."""
+
+    class Slow(Server):
+        async def attempt(self, case: Case, hasty: bool) -> Result:
+            found = await Server.attempt(self, case, hasty)
+            return failed(case, SILENT) if hasty else found
+
+    server = Slow(lambda case: entered(case, "ana"), SILENT)
+    kept, took = shrunk(server, failed(Case("a/b", "a", (), LARGE), SILENT), seconds=10.0)
+
+    assert extent(kept["a/b"].case.steps).steps == 2
+    assert took <= 10.0 + 2 * server.takes
 
 
 def test_a_budget_that_is_over_keeps_what_there_is() -> None:
