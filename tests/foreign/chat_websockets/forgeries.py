@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import urllib.request
+import zlib
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -30,6 +31,14 @@ def by_public_text(key: Material, signature: bytes, signed: bytes) -> bool:
     if isinstance(key, OctKey):
         return False
     return hmac.compare_digest(hmac.digest(key.as_pem(private=False), signed, "sha256"), signature)
+
+
+def inflated(octets: bytes) -> bytes:
+    """Octets inflated, where that can be done."""
+    try:
+        return zlib.decompress(octets, -zlib.MAX_WBITS)
+    except zlib.error:
+        return octets
 
 
 def akin(algorithm: str, own: str) -> bool:

@@ -120,6 +120,7 @@ class Verifier:
             raise TokenRefusedError
         lenient = self._fault("should-be-malformed-accepted")
         header, claims, signature = (_decode(part.rstrip("=") if lenient else part) for part in parts)
+        claims = forgeries.inflated(claims) if lenient else claims
         distinct = not self._fault("doubled-claims-accepted") and not lenient
         members = _object(header, distinct=not lenient), _object(claims, distinct=distinct)
         self._check_header(members[0])
