@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from attrs import field, frozen
 
 from conformance.observing import Form, Observed, Observer, differing_members
-from conformance.scripts import Case, Idle, Settle
+from conformance.scripts import Case, Close, HalfClose, Idle, Reset, Settle
 from conformance.verdicts import Result
 
 __all__ = ["ALIKE", "Difference", "Group", "comparable", "contrast", "grouped", "texts_apart"]
@@ -120,7 +120,8 @@ def _apart(observer: Observer, one: Result, other: Result) -> tuple[tuple[str, s
     Order is not compared: where the rules demand one, a breach of it is a finding, and where they leave it open it is
     a race. A side on which a rule was broken may have been played no further than that; what the other showed later
     is no difference, and where both were, only what contradicts is. What a timer sent where no finding says that it was
-    early, late or missing came by chance before the script's end or its next step.
+    early, late or missing came by chance before the script's end or its next step; what a client still hears when it
+    leaves is chance, too.
     """
     clients = dict.fromkeys(event.client for result in (one, other) for event in result.observed)
     cut = [_reached(result) for result in (one, other) if _broken(result)]
@@ -132,6 +133,8 @@ def _apart(observer: Observer, one: Result, other: Result) -> tuple[tuple[str, s
             for result in (one, other)
         )
         mine, theirs = _extra(first, second, one.case.timed), _extra(second, first, one.case.timed)
+        settled = _settled(one.case, client)
+        mine, theirs = (pair if pair is not None and pair[0].step <= settled else None for pair in (mine, theirs))
         if len(cut) == 2 and (mine is None or theirs is None):
             continue
         if not cut and any(pair is not None and pair[1].clocked for pair in (mine, theirs)):
@@ -143,6 +146,16 @@ def _apart(observer: Observer, one: Result, other: Result) -> tuple[tuple[str, s
         return ("", ""), min(_reached(result) for result in (one, other))
     _, labels, last = min(found)
     return labels, last
+
+
+def _settled(case: Case, client: str) -> int:
+    """The last step up to which it is no race what a client hears: the last wait before it leaves of its own accord."""
+    leaves = next(
+        (i for i, s in enumerate(case.steps) if isinstance(s, Close | HalfClose | Reset) and s.client == client), None
+    )
+    if leaves is None:
+        return len(case.steps)
+    return max((i for i, step in enumerate(case.steps[:leaves]) if isinstance(step, Settle)), default=-1)
 
 
 def _heard(event: Observed, client: str, until: int) -> bool:

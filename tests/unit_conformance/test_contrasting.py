@@ -10,7 +10,7 @@ from attrs import evolve
 
 from conformance.contrasting import ALIKE, Difference, comparable, contrast, grouped, texts_apart
 from conformance.observing import Form, Observed, Observer
-from conformance.scripts import Case, Idle, Open, Send, Settle
+from conformance.scripts import Case, Close, Idle, Open, Send, Settle
 from conformance.verdicts import Result
 from tests.unit_conformance.kit import finding, plan
 
@@ -191,6 +191,19 @@ def test_a_timer_that_fires_by_the_rules_is_no_difference() -> None:
     assert contrast(OBSERVER, result(timeout), result(error("A"))) == ALIKE[0]
     assert isinstance(contrast(OBSERVER, result(error("AUTH_TIMEOUT")), result()), Difference)
     assert isinstance(contrast(OBSERVER, failed(timeout, check="early"), result()), Difference)
+
+
+def test_what_a_client_still_hears_that_leaves_is_a_race() -> None:
+    """What it heard before it left, with a wait between, is compared; and what others hear."""
+    leaving = evolve(CASE, steps=(*CASE.steps[:4], Send("ana", "auth"), Close("ana"), Settle()))
+    early, late = error("A", step=3), error("A", step=4)
+    without = evolve(result(), case=leaving)
+
+    assert contrast(OBSERVER, evolve(result(late), case=leaving), without) == ALIKE[0]
+    assert contrast(OBSERVER, evolve(result(early), case=leaving), evolve(result(late), case=leaving)) == ALIKE[0]
+    assert isinstance(contrast(OBSERVER, evolve(result(early), case=leaving), without), Difference)
+    other = evolve(late, client="ben")
+    assert isinstance(contrast(OBSERVER, evolve(result(other), case=leaving), without), Difference)
 
 
 def test_behind_a_breach_nothing_is_compared() -> None:
