@@ -37,9 +37,10 @@ def kind(result: Result) -> tuple[str, str, str]:
 
 @define
 class Search:
-    """Makes one failing case smaller; `best` is the smallest that has failed alike so far, `plays` how many are left.
+    """Makes one failing case smaller; `found` are those that have failed alike, each smaller than the one before.
 
-    A `hasty` search takes what has not come for a while for missing, and is only as good as its confirmation.
+    `plays` says how many are left. A `hasty` search takes what has not come for a while for missing, and is only as
+    good as its confirmation.
     Every case that is taken is smaller than the one before by a well-founded measure, so that a search ends by itself.
     """
 
@@ -48,18 +49,12 @@ class Search:
     attempt: Attempt
     plays: int
     hasty: bool = False
-    best: Result = field(init=False)
+    found: list[Result] = field(factory=list)
     _standing: Standing = field(init=False)
     _tried: set[str] = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
-        self.best = self.original
         self._standing = Standing.of(self.original.case, self.explorer)
-
-    @property
-    def improved(self) -> bool:
-        """Whether anything smaller has failed alike."""
-        return self.best is not self.original
 
     def alike(self, result: Result) -> bool:
         """Whether a result fails as the original did."""
@@ -74,7 +69,7 @@ class Search:
             won = [entry for entry in won if self.alike(entry[2])]
             if won:
                 together = self._fresh(reduce(Edit.joined, (edit for edit, _, _ in won)))
-                _, self._standing, self.best = won[0]
+                self._take(*won[0][1:])
                 if together is not None and self.plays:
                     await self._take_if_alike(together)
 
@@ -82,7 +77,11 @@ class Search:
         """Take all changes that failed alike at once, if they do so together: one play instead of one for each."""
         [result] = await self._play([together])
         if self.alike(result):
-            self._standing, self.best = together, result
+            self._take(together, result)
+
+    def _take(self, standing: Standing, result: Result) -> None:
+        self._standing = standing
+        self.found.append(result)
 
     async def _play(self, standings: list[Standing]) -> list[Result]:
         found: dict[int, Result] = {}

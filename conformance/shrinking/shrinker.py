@@ -55,7 +55,7 @@ class Shrinker:
         for others, search in zip(range(len(timed), 0, -1), timed, strict=True):
             share = left / others
             took = await _within(share, search)
-            if not await _confirm(search, keep) and search.hasty and search.improved:
+            if not await _confirm(search, keep) and search.hasty and search.found:
                 patient = self._search(search.original, limited, hasty=False)
                 took += await _within(share - took, patient)
                 await _confirm(patient, keep)
@@ -90,13 +90,17 @@ def _timed(result: Result) -> bool:
 
 
 async def _confirm(search: Search, keep: Callable[[Result], None]) -> bool:
-    """Play what was found once more, alone and without haste; what does not fail alike again is not told."""
-    if not search.improved:
-        return False
-    found = await search.attempt(search.best.case, False)
-    if search.alike(found):
-        original = search.original
-        # What the larger script reached counts on: it failed in the same way.
-        reached = {name: getattr(original, name) for name in ("covered", "visited", "transitions", "attempts")}
-        keep(evolve(found, case=search.best.case, shrunk=extent(original.case.steps), **reached))
-    return search.alike(found)
+    """Play the smallest that was found once more, alone and without haste; what does not fail alike again is not told.
+
+    What fails now and then only may do so in a larger script: then the one half way is tried, and the first.
+    """
+    tried = {index: search.found[index] for index in (len(search.found) - 1, len(search.found) // 2, 0) if search.found}
+    for smaller in tried.values():
+        found = await search.attempt(smaller.case, False)
+        if search.alike(found):
+            original = search.original
+            # What the larger script reached counts on: it failed in the same way.
+            reached = {name: getattr(original, name) for name in ("covered", "visited", "transitions", "attempts")}
+            keep(evolve(found, case=smaller.case, shrunk=extent(original.case.steps), **reached))
+            return True
+    return False

@@ -288,6 +288,21 @@ def test_what_does_not_fail_again_is_not_told() -> None:
     assert shrunk(Server(once), failed(Case("a/b", "a", (), LARGE), PLAIN))[0] == {}
 
 
+def test_what_fails_now_and_then_is_told_as_small_as_it_fails_again() -> None:
+    """The smallest script failed once by chance; one that was found before it fails again, and is told."""
+    seen: list[str] = []
+
+    def chance(case: Case) -> bool:
+        seen.append(str((case.steps, case.quiet)))
+        return culprit(case) and (extent(case.steps).steps > 3 or seen.count(seen[-1]) == 1)
+
+    server = Server(chance)
+    kept, _ = shrunk(server, failed(Case("a/b", "a", (), LARGE), PLAIN))
+
+    assert server.played[-1] == kept["a/b"].case
+    assert 3 < extent(kept["a/b"].case.steps).steps < 26
+
+
 @pytest.mark.parametrize("other", [finding("stray", "CHAT-AUTH-5"), finding("code", "CHAT-AUTH-6")])
 def test_another_failure_is_not_alike(other: Finding) -> None:
     """Another check of the same rule, and the same check of another rule."""
