@@ -195,6 +195,15 @@ def test_a_focus_is_blamed_where_the_plain_exchange_works() -> None:
     assert stage.runner.results["a/focused"].rules == ("CHAT-MSG-8", "CHAT-AUTH-5")
 
 
+def test_a_case_that_is_there_for_the_same_rule_is_no_plainer_exchange() -> None:
+    """A generated test of the same transition has no step that is there for a rule, and shows the same breach."""
+    focused = evolve(PLAIN, focus=("CHAT-MSG-8",))
+    outcomes = {"a/focused": [bad(focused)], "a/generated": [bad(PLAIN)]}
+    stage = run(outcomes, case("a/focused"), case("a/generated", "CHAT-AUTH-1", "CHAT-MSG-8"))
+
+    assert stage.runner.results["a/focused"].rules == ("CHAT-MSG-8", "CHAT-AUTH-5")
+
+
 def test_a_focus_is_not_blamed_where_the_plain_exchange_fails_alike() -> None:
     """The same check of the same rule fails without it: then that rule is what is broken."""
     focused = evolve(PLAIN, focus=("CHAT-MSG-8",))
