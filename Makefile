@@ -15,7 +15,8 @@ help:
 	@echo 'make test     linters, types and all tests; those of tools that are missing are skipped'
 	@echo 'make matrix   the suite against every server and every fault that one can have'
 	@echo 'make docs     write the pages that are made from the documents'
-	@echo 'make soak     false alarms looked for: RUNS=200 runs against each server, with one core kept busy'
+	@echo 'make soak     false alarms looked for: RUNS=200 runs against each server with one core kept busy,'
+	@echo '              and as many through a proxy that adds 100 ms of latency and 20 ms of jitter'
 	@echo 'make venv     only install into .venv'
 	@echo 'make clean    remove .venv, caches and builds'
 
@@ -53,6 +54,7 @@ docs: venv
 
 soak: venv
 	@$(BIN)/python -m tests.matrix.soak --runs $(RUNS)
+	@$(BIN)/python -m tests.matrix.soak --runs $(RUNS) --idle --distant
 
 clean:
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

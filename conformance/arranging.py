@@ -117,7 +117,7 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
         tripwire=tripwire,
         machine=Machine(document, parameters, book.judge),
         addresses=Addresses.for_host(endpoint.address or endpoint.host, tuple(file["addresses"].get("pool", ())), seed),
-        tag=f"{random.SystemRandom().randrange(16**4):04x}",
+        tag=f"{random.SystemRandom().randrange(16**8):08x}",
         epoch=time.time(),
         connections=_first(
             arguments.connections, file["target"].get("connections"), 200 if loopback(endpoint.host) else 50

@@ -132,6 +132,7 @@ class Player:
         self._sent_at: dict[str, float] = {}
         self._measures = False
         self._noted: list[Entry] = []
+        self._asking: set[str] = set()
         self._subjects: set[str] = set()
         self._receivers: dict[str, Receiver] = {}
         self._held: dict[str, list[tuple[bytes, tuple[str, ...]]]] = {}
@@ -184,7 +185,14 @@ class Player:
             return
         if self._pause is not None and not isinstance(step, _WAITING):
             await self._pause.acquire()
+        client = getattr(step, "client", None)
+        if client in self._asking:
+            await self._until(lambda: client not in self._asking)
         match step:
+            case scripts.Open(waits=False):
+                assert self._nursery is not None
+                self._asking.add(step.client)
+                self._nursery.start_soon(self._open, step)
             case scripts.Open():
                 await self._open(step)
             case scripts.Knock():
@@ -232,6 +240,7 @@ class Player:
     # ------------------------------------------------------------------------------------------------- sending
 
     async def _open(self, step: scripts.Open) -> None:
+        number = self._step_number
         source = self._address(step.address or step.client)
         request = self._symbols.request(step, source or "the suite")
         heard = self._listener(step.client)
@@ -246,11 +255,13 @@ class Player:
         said = f"{answer.status}" + (f" {answer.body[:200]}" if answer.status != 101 and answer.body else "")
         chosen = answer.header("sec-websocket-protocol")
         self._note(step.client, "<", said + (f" Sec-WebSocket-Protocol: {chosen}" if chosen else ""), at)
-        self._observe(step.client, "http", (answer.status, answer.body, chosen), at)
+        self._observe(step.client, "http", (answer.status, answer.body, chosen), at, number)
         self._tracker.answered(step.client, answer, at)
         if answer.status == 101:
             assert self._nursery is not None
             self._nursery.start_soon(wire.listen)
+        self._asking.discard(step.client)
+        self._changed.set()
 
     def _address(self, label: str) -> str | None:
         if self._target.addresses is None:
@@ -416,7 +427,7 @@ class Player:
             self._tracker.advance(self._clock())
 
     def _settled(self) -> bool:
-        return self._tracker.settled(self._clock())
+        return not self._asking and self._tracker.settled(self._clock())
 
     async def _settle(self) -> None:
         await self._until(self._settled)
@@ -459,8 +470,9 @@ class Player:
         if direction == ">":
             self._observe(client, "sent", text, self._clock())
 
-    def _observe(self, client: str, kind: str, value: Any, at: float) -> None:
-        self._seen.append(Observed(client, kind, value, at - self._outcome.started, self._step_number))
+    def _observe(self, client: str, kind: str, value: Any, at: float, step: int | None = None) -> None:
+        number = self._step_number if step is None else step
+        self._seen.append(Observed(client, kind, value, at - self._outcome.started, number))
 
     def _leaked(self) -> bool:
         return any(finding.check == "leak" for finding in self._outcome.findings)

@@ -92,6 +92,7 @@ class Open:
     `path` replaces the protocol's own path (relative to the target's base); `room` names the path's parameters;
     `address` names a source address that clients share; without it, each client has its own. `each` writes the request
     so many bytes at a time; `narrow` asks for small buffers, so that it is soon felt when the client stops reading.
+    Without `waits`, the script goes on before the answer has come.
     """
 
     client: str
@@ -104,6 +105,7 @@ class Open:
     address: str | None = None
     each: int | None = field(default=None, validator=_within(1, _LARGEST))
     narrow: bool = False
+    waits: bool = True
     rules: tuple[str, ...] = ()
 
 

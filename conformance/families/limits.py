@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from attrs import evolve
+
 from conformance.exploring import Route
 from conformance.plan import Plan
-from conformance.scripts import Case, Idle, Settle, Step
+from conformance.scripts import Case, Idle, Open, Settle, Step
 from spec.expressions import compile_expression
 from spec.parameters import Rate
 
@@ -60,8 +62,14 @@ def _try(plan: Plan, route: Route, client: str, message: str, address: str, **mo
 
 
 def _many(plan: Plan, route: Route, clients: Iterable[str], message: str, **more: Any) -> tuple[Step, ...]:
-    """Tries of several clients of one address; none waits for the answer to another, so that one window holds them."""
-    return (*(step for client in clients for step in _try(plan, route, client, message, "one", **more)[:-1]), Settle())
+    """Tries of several clients of one address, all at once, so that one window holds them over a long way too."""
+    steps: list[Step] = []
+    for alike in zip(*(_try(plan, route, client, message, "one", **more) for client in clients), strict=True):
+        if isinstance(alike[0], Settle):
+            steps.append(Settle())
+        else:
+            steps += [evolve(step, waits=False) if isinstance(step, Open) else step for step in alike]
+    return tuple(steps)
 
 
 def _named(letter: str, rate: Rate, start: int = 0) -> list[str]:

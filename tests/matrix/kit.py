@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,28 @@ def serving(server: str, rollout: str, fault: str | None = None, keys: Deploymen
     command += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     command += ["--fault", fault] if fault else []
     environment = {**os.environ, "MATRIX_SECRET": SECRET}
+    with _listening(command, environment) as url:
+        yield url
+
+
+@contextmanager
+def distant(url: str, seed: int = 0) -> Iterator[str]:
+    """The same server by a long way: 100 ms more for a round trip, give or take 20 ms."""
+    command = [sys.executable, "-m", "tests.matrix.proxy", "--to", url.removeprefix("ws://"), "--seed", str(seed)]
+    with _listening(command, dict(os.environ)) as far:
+        yield far
+
+
+@contextmanager
+def _listening(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """A process that says where it listens; gives its URL."""
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
         try:
             line = process.stdout.readline()
-            assert line.startswith("listening on "), f"{server} did not start: {line!r}"
+            assert line.startswith("listening on "), f"{command} did not start: {line!r}"
             yield "ws://" + line.removeprefix("listening on ").removeprefix("ws://").strip()
         finally:
             process.kill()

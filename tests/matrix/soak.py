@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from tests.matrix.kit import REFERENCE, SERVERS, Checked, check, serving
+from tests.matrix.kit import REFERENCE, SERVERS, Checked, check, distant, serving
 
 STAGES = ("message", "dual", "legacy")
 
@@ -47,13 +47,13 @@ def _alarms(done: Checked) -> list[str]:
     return told
 
 
-def _soak(server: str, runs: int, folder: Path, more: list[str]) -> int:
+def _soak(server: str, runs: int, folder: Path, more: list[str], *, far: bool) -> int:
     """Run against one server, its stages in turn; gives how many runs raised an alarm."""
     alarmed = 0
     took: list[float] = []
     for stage in STAGES:
         share = runs // len(STAGES) + (STAGES.index(stage) < runs % len(STAGES))
-        with serving(server, stage) as url:
+        with serving(server, stage) as near, distant(near) if far else nullcontext(near) as url:
             for number in range(share):
                 place = folder / f"{server}-{stage}-{number}"
                 place.mkdir(parents=True)
@@ -75,13 +75,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200, help="how many runs against each server (default: 200)")
     parser.add_argument("--server", action="append", choices=[REFERENCE, *SERVERS], help="only this one (repeatable)")
+    parser.add_argument("--distant", action="store_true", help="through a proxy: 100 ms of latency, 20 ms of jitter")
     parser.add_argument("--idle", action="store_true", help="nothing else keeps a core busy")
     arguments, more = parser.parse_known_args()
     folder = Path(tempfile.mkdtemp(prefix="handfast-soak-"))
     began = time.monotonic()
     with nullcontext() if arguments.idle else _busy():
         servers = arguments.server or [REFERENCE, *SERVERS]
-        alarmed = sum(_soak(server, arguments.runs, folder, more) for server in servers)
+        alarmed = sum(_soak(server, arguments.runs, folder, more, far=arguments.distant) for server in servers)
     print(f"{alarmed} runs with an alarm, in {time.monotonic() - began:.0f} s")
     return 1 if alarmed else 0
 
