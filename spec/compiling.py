@@ -69,6 +69,7 @@ def compile_source(source: Source) -> model.Document:
         opening=tuple(_row(entry, f"/opening/rows/{index}", refusals) for index, entry in enumerate(opening["rows"])),
         variables={name: entry.get("from") for name, entry in connection["variables"].items()},
         ordered=tuple(connection.get("ordered", ())),
+        timely=tuple(connection.get("timely", ())),
         due_within=connection["due"]["within"],
         due_rules=tuple(connection["due"]["rules"]),
         answer_close=_rules(ending.get("answer_close", {})),
@@ -264,11 +265,12 @@ def _row(entry: Mapping[str, Any], pointer: str, refusals: Mapping[str, int]) ->
     upgrade = entry["upgrade"]
     return model.OpeningRow(
         when=when,
-        rules=rules,
+        rules=tuple(dict.fromkeys((*rules, *_rules(upgrade)))),
         pointer=pointer,
         status=101,
         subprotocol=None if upgrade["subprotocol"] == "none" else upgrade["subprotocol"],
         to=upgrade["to"],
+        subprotocol_rules=_rules(upgrade),
         do=tuple(_effect(effect) for effect in entry.get("do", ())),
     )
 

@@ -256,7 +256,10 @@ class Version:
 
 @frozen
 class OpeningRow:
-    """One row of the opening table: an HTTP answer, or an upgrade into a state."""
+    """One row of the opening table: an HTTP answer, or an upgrade into a state.
+
+    `subprotocol_rules` are those of the `rules` that say which subprotocol is answered.
+    """
 
     when: Guard
     rules: tuple[str, ...]
@@ -268,6 +271,7 @@ class OpeningRow:
     subprotocol: str | None = None
     to: str | None = None
     do: tuple[Effect, ...] = ()
+    subprotocol_rules: tuple[str, ...] = ()
 
 
 @frozen
@@ -367,6 +371,7 @@ class Document:
     opening: tuple[OpeningRow, ...]
     variables: Mapping[str, Any]
     ordered: tuple[str, ...]
+    timely: tuple[str, ...]
     due_within: Any
     due_rules: tuple[str, ...]
     answer_close: tuple[str, ...]

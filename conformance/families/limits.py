@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import evolve
 
+from conformance.edges import invalid_payloads
 from conformance.exploring import Route
 from conformance.plan import Plan
 from conformance.scripts import Case, Idle, Open, Settle, Step
@@ -90,9 +91,24 @@ def _reached(plan: Plan, route: Route, message: str, rate: Rate, rules: tuple[st
     yield plan.case(FAMILY, f"{name}/refused-tokens-count", (*refused, *over), rules=rules)
     again = _try(plan, route, "again", message, "one")
     yield plan.case(FAMILY, f"{name}/again-over", (*allowed, *over, *again), rules=rules)
+    misfits = _misfits(plan, route, message, rate)
+    fits = _try(plan, route, "fits", message, "one", rules=rules)
+    yield plan.case(FAMILY, f"{name}/misfits-first", (*misfits, *fits), rules=rules)
     yield from _uncounted(plan, route, message, rate, rules)
     if rate.window <= _LONGEST:
         yield from _sliding(plan, route, message, rate, rules)
+
+
+def _misfits(plan: Plan, route: Route, message: str, rate: Rate) -> tuple[Step, ...]:
+    """As many messages as a limit allows, which are refused for their payload, before the limit is asked or behind."""
+    form = plan.message(message).client
+    assert form is not None
+    steps: list[Step] = []
+    for client in _named("b", rate):
+        send = plan.send(client, message, id={"$id": client}, label=client)
+        wrong = next(iter(invalid_payloads(form, send.payload).values()), send.payload)
+        steps += [*route.steps(client, address="one"), evolve(send, payload=wrong)]
+    return (*steps, Settle())
 
 
 def _sliding(plan: Plan, route: Route, message: str, rate: Rate, rules: tuple[str, ...]) -> Iterator[Case]:

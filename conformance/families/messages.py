@@ -99,7 +99,6 @@ def _watched(plan: Plan, route: Route) -> tuple[Step, ...]:
 def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bool) -> Iterator[Case]:
     assert message.client is not None
     where = f"{message.name}/{state}"
-    unknown = message.client.unknown_rules + plan.document.envelope.client.unknown_rules
     plain = plan.send("ana", message.name, label="tried")
     # These ids are the same in every run: a token of a subject of its own keeps them from being replays.
     owned = plan.send("ana", message.name, label="owned", left=3000.0)
@@ -107,8 +106,12 @@ def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bo
         "unknown-members": evolve(
             plain,
             change={"/handfast": {"a": [1]}, "/metadata": None},
+            rules=plan.document.envelope.client.unknown_rules,
+        ),
+        "payload-unknown-members": evolve(
+            plain,
             payload={**plain.payload, "handfast": True, "user_id": "somebody-else", "in_reply_to": "x"},
-            rules=tuple(dict.fromkeys(unknown)),
+            rules=message.client.unknown_rules,
         ),
         "id-shortest": evolve(owned, id="x"),
         "id-longest": evolve(owned, id="i" * 128),

@@ -8,18 +8,22 @@ from typing import Any
 
 from attrs import evolve
 
-from conformance.exploring import credential
+from conformance.exploring import Route, credential
 from conformance.plan import Plan
-from conformance.scripts import Case, Idle, Open, Settle, token
+from conformance.scripts import Case, Expire, Idle, Open, Settle, token
 
 FAMILY = "opening"
 
 _OTHER = "handfast.unknown"
 
+_SOON = 1.2
+"""The life, in seconds, of a token whose end is to be seen: it must outlast the steps before it."""
+
 
 def cases(plan: Plan) -> Iterator[Case]:
     """Every class of every part of a request, and the combinations that show the order of refusals."""
     yield from _combinations(plan)
+    yield from _doors(plan)
     yield from _paths(plan)
     yield from _origins(plan)
     yield from _spellings(plan)
@@ -80,6 +84,39 @@ def _combinations(plan: Plan) -> Iterator[Case]:
         # What comes unasked is to come before the probe, or it could be taken for something the probe allows.
         steps = plan.probed((Open("ana", offer=names, **parts), Settle(), Idle(None)), "ana")
         yield plan.case(FAMILY, f"offer/{offer}/credential/{how}", steps, rules=plan.rehearse(steps[:1]).rules)
+
+
+def _doors(plan: Plan) -> Iterator[Case]:
+    """Each row that lets in leads where it says, whoever came by another: by its timers, and by what is not heard."""
+    seen = {_row(plan, route.opening) for route in plan.routes.values()}
+    for (offer, names), (how, parts) in product(offers(plan).items(), credentials(plan).items()):
+        opening = Open("x", offer=names, **parts)
+        row, state = _row(plan, opening), plan.rehearse([opening]).states.get("x")
+        if row in seen or state is None:
+            continue
+        seen.add(row)
+        door, name = Route(state, opening), f"door/{offer}/credential/{how}"
+        bearing = any(
+            timer.at is not None for path in _chain(plan, state) for timer in plan.document.states[path].timers
+        )
+        waited = (*door.steps("ana", subject="ana", left=_SOON if bearing else None), Expire("ana"))
+        yield plan.case(FAMILY, f"{name}/timers", waited, rules=plan.rehearse([opening]).rules)
+        for speaking, message in plan.broadcasts()[:1]:
+            if all(state != other for other, _ in plan.broadcasts()):
+                clients = (*door.steps("eve"), *plan.routes[speaking].steps("ana"))
+                said = (*clients, plan.send("ana", message), Settle(), Idle(None))
+                never = tuple(r for i in plan.document.invariants if state in i.states for r in i.rules)
+                yield plan.case(FAMILY, f"{name}/unheard", said, rules=never)
+
+
+def _row(plan: Plan, opening: Open) -> str:
+    """The row of the document that answers a request."""
+    answer = plan.rehearse([opening]).answer
+    return answer.pointer if answer is not None else ""
+
+
+def _chain(plan: Plan, state: str) -> tuple[str, ...]:
+    return plan.document.states[state].chain
 
 
 def _paths(plan: Plan) -> Iterator[Case]:

@@ -113,7 +113,8 @@ class Trier:
 
     def _rehearsal(self, stage: Deployment) -> Rehearsals:
         if stage.name not in self._rehearsals:
-            cases = self.bench.cases(stage)
+            # A measure is of durations, which no edit of a document changes.
+            cases = [case for case in self.bench.cases(stage) if case.measure is None]
             names = select([case.id for case in cases], self.run, self.skip)
             self._rehearsals[stage.name] = Rehearsals(
                 self.bench.plan(stage), [case for case in cases if case.id in names]
@@ -184,8 +185,7 @@ def _mixed(cases: Iterable[Case]) -> list[Case]:
     """Cases such that the first ones are of every kind: by family, by what they are about, with and without a focus."""
     kinds: dict[tuple[str, str, bool], list[Case]] = {}
     for case in sorted(cases, key=lambda case: (case.wait > 1, len(case.steps))):
-        if case.measure is None:
-            focus = any(getattr(step, "rules", ()) for step in case.steps)
-            kinds.setdefault((case.family, (case.rules or ("",))[0], focus), []).append(case)
+        focus = any(getattr(step, "rules", ()) for step in case.steps)
+        kinds.setdefault((case.family, (case.rules or ("",))[0], focus), []).append(case)
     rounds = max(map(len, kinds.values()), default=0)
     return [group[index] for index in range(rounds) for group in kinds.values() if index < len(group)]

@@ -115,6 +115,7 @@ class Machine:
             header_rules,
             row.pointer,
             known,
+            row.subprotocol_rules,
         )
 
     def receive(self, world: World, number: int, frame: Frame, now: float) -> list[Output]:

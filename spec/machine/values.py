@@ -157,3 +157,4 @@ class Upgrade:
     header_rules: tuple[str, ...] = ()
     pointer: str = ""
     facts: Mapping[str, str] = field(factory=dict)
+    subprotocol_rules: tuple[str, ...] = ()

@@ -65,6 +65,7 @@ def _subprotocol(expected: Upgrade, answer: Answer, rules: tuple[str, ...], clie
     selected = answer.header("sec-websocket-protocol")
     if selected == expected.subprotocol:
         return []
+    rules = tuple(dict.fromkeys((*expected.subprotocol_rules, *rules)))
     text = f"the subprotocol selected is {selected or 'none'}, expected {expected.subprotocol or 'none'}"
     return [Finding("header", rules, text, client, at)]
 

@@ -29,7 +29,7 @@ class Diagnosis:
         self._follower = follower
         self._document = follower.document
         self.said: list[tuple[str, str]] = []
-        self._timed_codes, self._raised, self._broadcasts = _causes(self._document)
+        self._timed_codes, self._raised, self._telling, self._broadcasts = _causes(self._document)
 
     # -------------------------------------------------------------------------------------------------- messages
 
@@ -55,9 +55,10 @@ class Diagnosis:
         stray = self._stray(blamed, client, what, at, "accepted")
         # What a timer sends may have crossed an input that the peer was slow to read: that rests on timing.
         stray = evolve(stray, timed=self.code(body).strip() in self._timed_codes)
-        # The rules by which this error would have been right stand behind those by which it is wrong.
-        claimed = self._raised.get(self.code(body).strip(), ())
-        h.findings.append(found or evolve(stray, rules=tuple(dict.fromkeys((*stray.rules, *claimed)))))
+        # The rules by which this error would have been right stand behind those by which it is wrong, unless it tells
+        # what the peer takes for true: that time is up, or what happened before.
+        claimed, telling = (codes.get(self.code(body).strip(), ()) for codes in (self._raised, self._telling))
+        h.findings.append(found or evolve(stray, rules=tuple(dict.fromkeys((*telling, *stray.rules, *claimed)))))
         return h
 
     def always(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
@@ -258,6 +259,7 @@ class Diagnosis:
         assert debt is not None
         assert isinstance(debt.output, Closing)
         closing = debt.output
+        h.findings.extend(self._follower.lateness(debt, client, at))
         if closing.how != "frame":
             if closing.how == "end":
                 h.covered.update(debt.rules)
@@ -296,10 +298,16 @@ class Diagnosis:
                 text = f"{what}: `{key[1]}` fired {due.at - at:.3f} s early"
                 focus = h.focuses.get(due.cause, ())
                 return Finding("early", self._follower.timer_rules(key), text, client, at, True, focus)
-        finding = evolve(self._stray(view, client, what, at, "close"), timed=code is None)
+        told = [e for e in view.paid if reason and isinstance(e, Emission) and self.code(e.body).strip() == reason]
+        if told:
+            # An error that should have left the connection open.
+            return Finding("close", told[-1].rules, f"{what} behind {told[-1].message} {reason}", client, at)
+        stray = self._stray(view, client, what, at, "close")
+        rules = tuple(dict.fromkeys((*self._telling.get(reason, ()), *stray.rules)))
+        finding = evolve(stray, rules=rules, timed=code is None)
         if finding.rules or finding.focus:
             return finding
-        return evolve(finding, rules=tuple(rule for key, _ in timers for rule in self._follower.timer_rules(key)))
+        return evolve(finding, rules=tuple(rule for key, _ in timers for rule in self._document.timer(*key).rules))
 
     # --------------------------------------------------------------------------------------------------- silence
 
@@ -309,6 +317,8 @@ class Diagnosis:
             late = next((debt for debt in view.debts if debt.latest < now), None)
             if late is not None and isinstance(late.output, Closing) and late.output.how == "may":
                 view.debts.remove(late)
+            elif late is not None and self._awaited(late).latest >= now:
+                view.debts[view.debts.index(late)] = self._awaited(late)
             elif late is not None:
                 rules = tuple(dict.fromkeys((*late.output.rules, *self._document.due_rules)))
                 text = f"{self.name(late)} did not come"
@@ -317,17 +327,30 @@ class Diagnosis:
             for key, due in self._follower.timers(h, view):
                 if self._follower.latest(h, due) + self._follower.within < now:
                     text = f"`{key[1]}` was due {now - due.at:.3f} s ago and did not fire"
-                    rules, focus = self._follower.timer_rules(key), h.focuses.get(due.cause, ())
+                    rules, focus = self._document.timer(*key).rules, h.focuses.get(due.cause, ())
                     h.findings.append(Finding("missing", rules, text, client, now, True, focus))
                     del h.world.connections[view.number or 0].timers[key]
 
+    def _awaited(self, debt: Debt) -> Debt:
+        """What is overdue, waited for a little longer; timers have rules of their own, and pongs none of when."""
+        if debt.overdue or isinstance(debt.output, Pong) or debt.output.timer is not None:
+            return debt
+        return evolve(debt, latest=debt.latest + self._follower.grace, overdue=True)
 
-Causes = tuple[frozenset[str], Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]]
+
+_Cited = Mapping[str, tuple[str, ...]]
+
+Causes = tuple[frozenset[str], _Cited, _Cited, _Cited]
+
+_HISTORY = frozenset({"limit", "memory", "same"})
+"""Kinds of facts about what happened before."""
 
 
 @lru_cache(16)
 def _causes(document: Document) -> Causes:
-    """Codes that timers send; the rules by which each code is sent for a message; and those of each broadcast."""
+    """What causes what: the codes that timers send; the rules by which each code is sent for a message; those of codes
+    that only time or history explains; and those of each broadcast.
+    """
     handled = [
         (case, effect)
         for state in document.states.values()
@@ -335,13 +358,25 @@ def _causes(document: Document) -> Causes:
         for case in cases
         for effect in case.do
     ]
-    expired = [effect for s in document.states.values() for t in s.timers for case in t.expire for effect in case.do]
+    expired = [
+        (case, effect)
+        for state in document.states.values()
+        for timer in state.timers
+        for case in timer.expire
+        for effect in case.do
+    ]
     raised: dict[str, tuple[str, ...]] = {}
     for case, effect in handled:
         if isinstance(effect, Fail):
             raised[effect.code] = (*raised.get(effect.code, ()), *case.rules)
     broadcasts = {e.message: (*e.isolation, *case.rules) for case, e in handled if isinstance(e, Broadcast)}
-    return frozenset(effect.code for effect in expired if isinstance(effect, Fail)), raised, broadcasts
+    timed = {effect.code: case.rules for case, effect in expired if isinstance(effect, Fail)}
+    telling = {code: rules for code, rules in timed.items() if code not in raised}
+    for code, rules in raised.items():
+        whens = [case.when for case, effect in handled if isinstance(effect, Fail) and effect.code == code]
+        if code not in timed and all(any(document.facts[f].kind in _HISTORY for f in when) for when in whens):
+            telling[code] = rules
+    return frozenset(timed), raised, telling, broadcasts
 
 
 def _code_name(code: int) -> str:

@@ -42,6 +42,7 @@ class Follower:
         self.slack = slack
         self.boundaries: list[float] = []
         self.within = float(compile_expression(self.document.due_within)({"parameters": machine.parameters}))
+        self.grace = self.within / 2
 
     # ---------------------------------------------------------------------------------------------------- timers
 
@@ -69,8 +70,8 @@ class Follower:
         return fired
 
     def timer_rules(self, key: TimerKey) -> tuple[str, ...]:
-        """The rules of a timer."""
-        return self.document.timer(*key).rules
+        """The rules of when a timer fires, those of all timers first."""
+        return tuple(dict.fromkeys((*self.document.timely, *self.document.timer(*key).rules)))
 
     def explanations(self, h: Hypothesis, client: str, at: float) -> Iterable[Hypothesis]:
         """The hypothesis as it is, then with each timer fired whose moment has come, the soonest first."""
@@ -92,7 +93,9 @@ class Follower:
         for key, due in self.timers(h, h.views[client]):
             if key != fired and self.latest(h, due) < at:
                 text = f"`{key[1]}` was due {at - due.at:.3f} s ago and did not fire"
-                yield Finding("missing", self.timer_rules(key), text, client, at, True, h.focuses.get(due.cause, ()))
+                yield Finding(
+                    "missing", self.document.timer(*key).rules, text, client, at, True, h.focuses.get(due.cause, ())
+                )
 
     # ---------------------------------------------------------------------------------------------------- inputs
 
@@ -138,11 +141,20 @@ class Follower:
         """Note that a debt was paid by a message."""
         view.debts.remove(debt)
         assert isinstance(debt.output, Emission)
+        h.findings.extend(self.lateness(debt, h.client_of(debt.output.connection) or "", at))
         view.paid.append(debt.output)
         h.seen.setdefault(debt.output.cause, at)
         h.covered.update(debt.rules, debt.output.order, self.document.due_rules)
         h.transitions.add(debt.output.pointer)
         self.note_state(h, view)
+
+    def lateness(self, debt: Debt, client: str, at: float) -> Iterable[Finding]:
+        """What is to be said of a debt that is paid only now."""
+        if debt.overdue:
+            late = at - debt.latest + self.grace
+            rules = tuple(dict.fromkeys((*self.document.due_rules, *debt.output.rules)))
+            text = f"what was due came {late:.3f} s later than it may"
+            yield Finding("late", rules, text, client, at, True, debt.focus)
 
     def note_state(self, h: Hypothesis, view: View) -> None:
         """Note the state that a view's connection is in."""

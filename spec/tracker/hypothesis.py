@@ -17,13 +17,15 @@ __all__ = ["Debt", "Hypothesis", "View"]
 class Debt:
     """An output that is due: by when, in which order, and which rules the step that caused it was there for.
 
-    Outputs of one `domain` come in order; those of different domains in any order.
+    Outputs of one `domain` come in order; those of different domains in any order. What is `overdue` has not come by
+    when it was due, and is waited for a little longer: late is another breach than never.
     """
 
     output: Output | Pong
     domain: tuple[str, int]
     latest: float
     focus: tuple[str, ...]
+    overdue: bool = False
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -367,7 +367,8 @@ class Tracker:
         doubled = any(finding.check == "double" and finding.at == at for finding in diagnosed.findings)
         # What is wrong in a message that was due comes before how it differs; in one that was not, behind that.
         found = diagnosed.findings[known:]
-        due = read.input not in self.document.messages or any(f.check in {"code", "message"} for f in found)
+        known_type = self._diagnosis.type(read.body) in self.document.messages
+        due = not known_type or any(f.check in {"code", "message"} for f in found)
         diagnosed.findings[known:] = [*common, *found] if due else [*found, *common]
         return diagnosed if doubled else _with(diagnosed, again)
 

@@ -281,7 +281,7 @@ def no_close(w: Watch) -> None:
     w.upgraded("ana", 0.0)
     w.auths("ana", 0.1, FORGED)
     w.error("ana", 0.15, "TOKEN_INVALID", "a1")
-    w.idles(3.0)
+    w.idles(4.0)
 
 
 def close_before_error(w: Watch) -> None:
@@ -307,7 +307,39 @@ def abnormal_end(w: Watch) -> None:
 def silence(w: Watch) -> None:
     w.upgraded("ana", 0.0)
     w.auths("ana", 0.1, VALID)
+    w.idles(3.3)
+
+
+def answer_late(w: Watch) -> None:
+    w.upgraded("ana", 0.0)
+    w.auths("ana", 0.1, VALID)
     w.idles(2.2)
+    w.update("ana", 2.5)
+
+
+def close_late(w: Watch) -> None:
+    w.upgraded("ana", 0.0)
+    w.auths("ana", 0.1, FORGED)
+    w.error("ana", 0.15, "TOKEN_INVALID", "a1")
+    w.idles(2.2)
+    w.closed("ana", 2.5, 1008, "TOKEN_INVALID")
+
+
+def swallowed_by_another_close(w: Watch) -> None:
+    w.upgraded("ana", 0.0)
+    w.auths("ana", 0.1, FORGED)
+    w.closed("ana", 0.15, 1011)
+
+
+def deadline_of_a_member(w: Watch) -> None:
+    w.member("ana")
+    w.error("ana", 5.1, "AUTH_TIMEOUT")
+
+
+def limited_without_a_reason(w: Watch) -> None:
+    w.upgraded("ana", 0.0)
+    w.auths("ana", 0.1, VALID)
+    w.error("ana", 0.15, "RATE_LIMITED", "a1")
 
 
 def wrong_retryable(w: Watch) -> None:
@@ -322,7 +354,7 @@ def answer_without_reply(w: Watch) -> None:
     w.upgraded("ana", 0.0)
     w.auths("ana", 0.1, VALID)
     w.update("ana", 0.12, None)
-    w.idles(3.0)
+    w.idles(4.0)
 
 
 def deadline_never(w: Watch) -> None:
@@ -366,7 +398,7 @@ def asked_late(w: Watch) -> None:
 
 def asked_never(w: Watch) -> None:
     w.member("ana", life=30.0)
-    w.idles(3.0)
+    w.idles(4.0)
 
 
 def asked_with_a_wrong_time(w: Watch) -> None:
@@ -386,7 +418,7 @@ def no_own_copy(w: Watch) -> None:
     w.member("ben", 0.1)
     w.says("ana", 0.5, "salt")
     w.said("ben", 0.52, "salt")
-    w.idles(3.0)
+    w.idles(4.0)
 
 
 def no_copy_for_others(w: Watch) -> None:
@@ -394,7 +426,7 @@ def no_copy_for_others(w: Watch) -> None:
     w.member("ben", 0.1)
     w.says("ana", 0.5, "salt")
     w.said("ana", 0.52, "salt", "c1")
-    w.idles(3.0)
+    w.idles(4.0)
 
 
 def accepted_a_second_time(w: Watch) -> None:
@@ -576,7 +608,7 @@ def invalid_message_closes_at_once(w: Watch) -> None:
 def close_unanswered(w: Watch) -> None:
     w.member("ana")
     w.tracker.we_closed("ana", NOW + 1.0)
-    w.idles(3.1)
+    w.idles(4.2)
 
 
 def close_answered_by_the_end(w: Watch) -> None:
@@ -596,18 +628,23 @@ BAD: dict[str, tuple[Trace, tuple[str, str], dict[str, str]]] = {
     "another reason": (wrong_reason, ("reason", "ALL-CLOSE-1"), {}),
     "an end without a close frame": (abnormal_end, ("close", "CHAT-AUTH-5"), {}),
     "no answer": (silence, ("missing", "CHAT-AUTH-1"), {}),
+    "an answer too late": (answer_late, ("late", "ALL-REPLY-1"), {}),
+    "a close too late": (close_late, ("late", "ALL-REPLY-1"), {}),
+    "another close in place of an answer": (swallowed_by_another_close, ("missing", "CHAT-AUTH-5"), {}),
+    "the deadline of who is a member": (deadline_of_a_member, ("stray", "CHAT-AUTH-4"), {}),
+    "a limit that is not reached": (limited_without_a_reason, ("accepted", "CHAT-AUTH-8"), {}),
     "the wrong retryable": (wrong_retryable, ("message", "CHAT-AUTH-5"), {}),
     "an update that is no answer": (answer_without_reply, ("missing", "CHAT-AUTH-1"), {}),
-    "the deadline, early": (deadline(4.9), ("early", "CHAT-AUTH-4"), {}),
-    "the deadline, late": (deadline(5.7), ("late", "CHAT-AUTH-4"), {}),
-    "a short deadline, late": (deadline(1.4), ("late", "CHAT-AUTH-4"), {"auth_deadline": "1s"}),
+    "the deadline, early": (deadline(4.9), ("early", "ALL-TIME-2"), {}),
+    "the deadline, late": (deadline(5.7), ("late", "ALL-TIME-2"), {}),
+    "a short deadline, late": (deadline(1.4), ("late", "ALL-TIME-2"), {"auth_deadline": "1s"}),
     "the deadline, never": (deadline_never, ("missing", "CHAT-AUTH-4"), {}),
     "the deadline, without its error": (deadline_without_error, ("missing", "ALL-CLOSE-1"), {}),
     "expiry by another code": (expiry_by_another_code, ("code", "CHAT-REAUTH-5"), {}),
     "expiry, never": (expiry_never, ("missing", "CHAT-REAUTH-5"), {}),
     "auth_required twice": (asked_twice, ("double", "CHAT-REAUTH-1"), {}),
-    "auth_required, early": (asked_early, ("early", "CHAT-REAUTH-1"), {}),
-    "auth_required, late": (asked_late, ("late", "CHAT-REAUTH-1"), {}),
+    "auth_required, early": (asked_early, ("early", "ALL-TIME-2"), {}),
+    "auth_required, late": (asked_late, ("late", "ALL-TIME-2"), {}),
     "auth_required, never": (asked_never, ("missing", "CHAT-REAUTH-1"), {}),
     "auth_required of another moment": (asked_with_a_wrong_time, ("message", "CHAT-REAUTH-1"), {}),
     "auth_required to version 1": (asked_by_version_1, ("isolation", "CHAT-LEG-3"), DUAL),
@@ -639,7 +676,7 @@ BAD: dict[str, tuple[Trace, tuple[str, str], dict[str, str]]] = {
     "a type that nobody knows": (unknown_type, ("message", "CHAT-MSG-1"), {}),
     "a binary message": (binary, ("message", "CHAT-MSG-1"), {}),
     "a close out of the blue": (closed_while_connected, ("stray", "CHAT-AUTH-1"), {}),
-    "a close behind an error that is only told": (invalid_message_closes, ("stray", "CHAT-MSG-4"), {}),
+    "a close behind an error that is only told": (invalid_message_closes, ("close", "CHAT-MSG-4"), {}),
     "a close for an error that is only told": (invalid_message_closes_at_once, ("close", "CHAT-MSG-4"), {}),
     "binary, by another code": (closes(Binary(3), 1002), ("close", "CHAT-MSG-7"), {}),
     "too large, by another code": (closes(Binary(70_000), 1008), ("close", "CHAT-MSG-6"), {}),
@@ -789,7 +826,7 @@ GOOD_ANSWERS: dict[str, Http] = {
 BAD_ANSWERS: dict[str, tuple[Http, tuple[str, str]]] = {
     "accepted": ((OTHER, 101, (V2,), "", {}), ("accepted", "CHAT-OPEN-4")),
     "accepted without a token": ((NAKED, 101, (V1, *DATES), "", DUAL), ("accepted", "CHAT-LEG-1")),
-    "refused": ((request(), 400, (), UNSUPPORTED, {}), ("refused", "CHAT-OPEN-2")),
+    "refused": ((request(), 400, (), UNSUPPORTED, {}), ("refused", "CHAT-OPEN-1")),
     "refused for a header that is to be ignored": (
         (request("chat.v2", bearer(FORGED)), 401, (CHALLENGE,), {"code": "TOKEN_INVALID"}, {}),
         ("refused", "CHAT-LEG-5"),
@@ -1284,7 +1321,7 @@ def test_a_breach_that_is_let_pass_is_found() -> None:
     w = Watch()
     w.member("ana", 0.0)
     breaks(w, "ana", 1.0, "reserved_bits")
-    w.idles(4.0)
+    w.idles(5.0)
     assert w.blamed == [("missing", "RFC6455-5.2")]
 
     w = Watch()
@@ -1344,7 +1381,7 @@ def test_the_last_ping_is_answered_with_its_data() -> None:
     w.tracker.pinged("ana", b"two", NOW + 0.2)
     w.tracker.ponged("ana", b"unasked")
     w.tracker.ponged("ana", b"two")
-    w.idles(3.0)
+    w.idles(4.0)
     assert w.found == []
     assert "RFC6455-5.5.2" in w.tracker.covered
 
@@ -1374,7 +1411,7 @@ def test_who_has_said_its_last_is_no_member_any_more() -> None:
     w.member("ana", 0.0)
     w.member("ben", 0.1)
     w.tracker.finished("ana", NOW + 1.0)
-    w.idles(4.0)
+    w.idles(5.0)
     w.says("ben", 4.1, "salt")
     w.said("ben", 4.2, "salt", "c1", by="ben")
     assert w.tracker.settled(NOW + 4.3)
@@ -1431,7 +1468,7 @@ def test_who_does_not_read_is_not_judged_by_and_others_are() -> None:
     w.member("ben", 0.1)
     w.tracker.deafened("ben")
     w.says("ana", 1.0, "salt")
-    w.idles(4.0)
+    w.idles(5.0)
     assert w.blamed == [("missing", "CHAT-MSG-2")]
 
 
@@ -1451,7 +1488,7 @@ def test_no_handshake_is_refused_or_dropped() -> None:
 
 def test_a_timer_is_late_whatever_its_client_sends_when_it_is_due() -> None:
     """An input that may have come behind the timer does not give its output the time that an answer has."""
-    for moment, expected in ((5.3, []), (6.5, [("late", "CHAT-AUTH-4")])):
+    for moment, expected in ((5.3, []), (6.5, [("late", "ALL-TIME-2")])):
         w = Watch()
         w.upgraded("ana", 0.0)
         w.tracker.pinged("ana", b"now", NOW + 4.99)

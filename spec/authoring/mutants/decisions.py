@@ -30,7 +30,8 @@ __all__ = [
 def _drop(draft: Draft, rows: Iterable[Row]) -> Iterator[Edit]:
     for row in rows:
         if row.size > 1:
-            yield Edit(row.at, draft.rules_of(row), f"the {row.noun} is missing", (remove(row.at),))
+            rules = joined(draft.rules_of(row), draft.misled(row))
+            yield Edit(row.at, rules, f"the {row.noun} is missing", (remove(row.at),))
         elif row.kind == "case":
             text = f"`{row.name}` is not listed here any more"
             yield Edit(row.at, row.rules, text, (remove(row.list_at),))
@@ -55,7 +56,7 @@ def _swap(draft: Draft, rows: list[Row]) -> Iterator[Edit]:
     for row, other in pairwise(rows):
         if row.list_at == other.list_at:
             patch = (replace(row.at, other.value), replace(other.at, row.value))
-            rules = joined(draft.rules_of(row), draft.rules_of(other))
+            rules = joined(draft.rules_of(row), draft.rules_of(other), draft.misled(row))
             yield Edit(row.at, rules, f"the {row.noun} comes behind the next one", patch)
 
 
@@ -92,12 +93,12 @@ def _guarded(draft: Draft) -> Iterator[tuple[Row, str]]:
 def widen_guard(draft: Draft) -> Iterator[Edit]:
     """A guard does not ask for one of its facts, or a case not for its state: it takes what later ones decide."""
     for row, fact in _guarded(draft):
-        rules = joined(draft.rules_of(row), draft.behind(row))
+        rules = joined(draft.rules_of(row), draft.behind(row), draft.misled(row))
         patch = remove(f"{row.at}/when/{fact}" if len(row.when) > 1 else f"{row.at}/when")
         yield Edit(row.at, rules, f"the guard does not ask for `{fact}`", (patch,), fact)
     for row in draft.cases:
         if "in" in row.value:
-            rules = joined(row.rules, draft.behind(row))
+            rules = joined(row.rules, draft.behind(row), draft.misled(row))
             text = f"the case is not only for `{row.value['in']}`"
             yield Edit(row.at, rules, text, (remove(f"{row.at}/in"),), "in")
 
@@ -118,7 +119,7 @@ def negate_guard(draft: Draft) -> Iterator[Edit]:
         values = values_of(row.when[fact])
         others = [value for value in draft.values(fact) if value not in values]
         if others:
-            rules = joined(draft.rules_of(row), draft.behind(row))
+            rules = joined(draft.rules_of(row), draft.behind(row), draft.misled(row))
             text = f"the guard passes where `{fact}` is not {' or '.join(f'`{value}`' for value in values)}"
             yield Edit(row.at, rules, text, (replace(f"{row.at}/when/{fact}", others),), fact)
 
@@ -156,7 +157,8 @@ def stay(draft: Draft) -> Iterator[Edit]:
 def silence(draft: Draft) -> Iterator[Edit]:
     """A case does nothing at all."""
     for row in draft.rows:
-        if row.do:
+        # Text that is not UTF-8 fails a connection below its messages (RFC 6455 section 8.1), whatever a case says.
+        if row.do and row.name != "not_utf8":
             patch: list[Patch] = [replace(f"{row.at}/do", [])]
             if "to" in row.value:
                 patch.append(remove(f"{row.at}/to"))

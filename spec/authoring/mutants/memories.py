@@ -28,7 +28,9 @@ def _facts(draft: Draft, kind: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _asking(draft: Draft, fact: str) -> Rules:
-    return joined(*(row.rules for row in draft.asking(fact)))
+    """The rules of who asks for a fact, then of what is done where it is otherwise."""
+    rows = draft.asking(fact)
+    return joined(*(row.rules for row in rows), *(draft.behind(row) for row in rows))
 
 
 def _memories(draft: Draft) -> Iterator[tuple[str, str, Rules]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from spec.authoring.mutants.mutant import Edit
 from spec.authoring.mutants.patches import Patch, add, remove, replace
-from spec.authoring.mutants.reading import Draft, Row, Rules, joined
+from spec.authoring.mutants.reading import Draft, Row, Rules, joined, values_of
 from spec.expressions import MOMENT_FORMS
 
 __all__ = [
@@ -78,12 +78,19 @@ def refusal_header(draft: Draft) -> Iterator[Edit]:
 
 
 def quote_in_refusal(draft: Draft) -> Iterator[Edit]:
-    """A refusal quotes the request: its credential, or the part of its path that varies."""
-    # Where the credential was not looked at there is none to quote; rows behind it have asked for it.
+    """A refusal quotes the credential that it refuses."""
+    # Where no credential was looked at, or there is none, there is nothing to quote.
+    nothing = {"none", "absent"}
     for name, fact in draft.data["facts"].items():
         if fact["kind"] == "credentials":
-            rows = [row for row in draft.asking(name) if row in _refusing(draft)]
-            for row in rows:
+            tokens = [other for other, entry in draft.data["facts"].items() if entry.get("of") == f"${name}"]
+            asked = {
+                row.at: row
+                for one in (name, *tokens)
+                for row in _refusing(draft)
+                if one in row.when and not nothing & set(values_of(row.when[one]))
+            }
+            for row in asked.values():
                 patch = add(f"{row.at}/refuse/body", {**row.value["refuse"].get("body", {}), "quoted": f"${name}"})
                 yield Edit(row.at, joined(draft.leaking(), row.rules), "the body quotes the credential", (patch,), name)
 
@@ -101,7 +108,11 @@ def refuse(draft: Draft) -> Iterator[Edit]:
 def admit(draft: Draft) -> Iterator[Edit]:
     """Who should be refused is let in."""
     door = _upgrading(draft)[-1].value["upgrade"]
+    upgrades = {name for name, fact in draft.data["facts"].items() if fact["kind"] == "upgrade"}
     for row in _refusing(draft):
+        # Who asks for no upgrade cannot be given one.
+        if upgrades & set(row.when):
+            continue
         patch = (remove(f"{row.at}/refuse"), add(f"{row.at}/upgrade", door))
         yield Edit(row.at, row.rules, "upgraded, and not refused", patch)
 
@@ -113,7 +124,8 @@ def other_subprotocol(draft: Draft) -> Iterator[Edit]:
         right, at = row.value["upgrade"]["subprotocol"], f"{row.at}/upgrade/subprotocol"
         for other in names:
             if other != right:
-                yield Edit(at, row.rules, f"the subprotocol is {other}, and not {right}", (replace(at, other),), other)
+                rules = joined(row.value["upgrade"].get("rules", ()), row.rules)
+                yield Edit(at, rules, f"the subprotocol is {other}, and not {right}", (replace(at, other),), other)
 
 
 def hide_version(draft: Draft) -> Iterator[Edit]:

@@ -53,7 +53,7 @@ class Row:
 
     @property
     def rules(self) -> Rules:
-        return tuple(self.value.get("rules", ()))
+        return joined(self.value.get("rules", ()), self.value.get("upgrade", {}).get("rules", ()))
 
     @property
     def when(self) -> Mapping[str, Any]:
@@ -101,6 +101,14 @@ class Draft:
         """The rules of the rows behind one in its list: what those decide that it would take from them."""
         later = [other for other in (*self.rows, *self.tables) if other.list_at == row.list_at]
         return joined(*(self.rules_of(other) for other in later if other.index > row.index))
+
+    def misled(self, row: Row) -> Rules:
+        """The rules that show that a case, and not one behind it, decided: those of the states that they lead to."""
+        if row.kind != "case":
+            return ()
+        behind = [other for other in self.cases if other.list_at == row.list_at and other.index >= row.index]
+        leaves = dict.fromkeys(self.enter(other.value["to"]) for other in behind if "to" in other.value)
+        return joined(*(self.told_by(one, other) for one in leaves for other in leaves if one != other))
 
     def rules_of(self, row: Row) -> Rules:
         """The rules that a row carries out; those of a table are carried out by the rows that ask for it."""
@@ -167,7 +175,7 @@ class Draft:
         rows = [row for row in self.rows if {read, name} & set(_texts([row.do, row.value.get("refuse")]))]
         timers = [row for row in self.cases if row.kind == "expiry" and read in _texts(self._timer(row))]
         always = [i["rules"] for i in self.data.get("invariants", ()) if read in _texts(i.get("with", {}))]
-        found = [row.rules for fact in facts for row in self.asking(fact)]
+        found = [joined(row.rules, self.behind(row)) for fact in facts for row in self.asking(fact)]
         found += [row.rules for row in (*rows, *timers) if not {"join", "remember"} & {k for e in row.do for k in e}]
         return joined(*found, *always, *(self.readers(memory) for memory in kept))
 

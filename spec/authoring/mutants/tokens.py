@@ -15,10 +15,12 @@ _LADDER = "/tokens/ladder"
 
 
 def _rules(draft: Draft, *steps: str) -> Rules:
-    """The rules of rungs, and of the recipes whose tokens end on them."""
+    """The rules of rungs, of the recipes whose tokens end on them, and of what is done with who does."""
     tokens = draft.data["tokens"]
-    rungs = (rung["rules"] for rung in tokens["ladder"] if rung["step"] in steps)
-    return joined(*rungs, *(recipe.get("rules", ()) for recipe in tokens["recipes"] if recipe["step"] in steps))
+    rungs = [rung for rung in tokens["ladder"] if rung["step"] in steps]
+    recipes = [recipe.get("rules", ()) for recipe in tokens["recipes"] if recipe["step"] in steps]
+    asking = [row.rules for verdict in {rung["verdict"]: None for rung in rungs} for row in _only_for(draft, verdict)]
+    return joined(*(rung["rules"] for rung in rungs), *recipes, *asking)
 
 
 def drop_rung(draft: Draft) -> Iterator[Edit]:

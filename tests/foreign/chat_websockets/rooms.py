@@ -11,6 +11,12 @@ from typing import Protocol
 from .faults import Faults
 from .messages import Writer, encode
 
+_TOO_LATE = 2.4
+"""Seconds after which what was due within two, as by default, is late and not yet given up."""
+
+_MANY = 6
+"""So many rooms are no load yet."""
+
 
 class Member(Protocol):
     """A connection, as a room sees it."""
@@ -61,6 +67,8 @@ class Rooms:
         self._said += 1
         if self._fault("messages-reordered") and self._said % 2:
             asyncio.get_running_loop().call_later(0.05, _deliver, copies)
+        elif self._fault("answers-late"):
+            asyncio.get_running_loop().call_later(_TOO_LATE, _deliver, copies)
         elif self._fault("room-waits-for-slow-reader"):
             _deliver_when_read(copies)
         else:
@@ -78,6 +86,8 @@ class Rooms:
         members = list(self._rooms[self._key(recipe)])
         if self._fault("broadcast-to-all-rooms"):
             members = [member for room in self._rooms.values() for member in room]
+        if self._fault("leaks-under-load") and len(self._rooms) > _MANY and self._said % 5 == 0:
+            members += [room[0] for key, room in self._rooms.items() if key != self._key(recipe) and room][:1]
         if self._fault("sender-gets-no-copy"):
             members.remove(sender)
         gone = next((place for place, member in enumerate(members) if member.gone), None)
