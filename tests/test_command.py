@@ -197,7 +197,7 @@ CHECK = ("check", "ws://127.0.0.1:1", "--protocol", "chat")
 # What is typed -> what is said; `hunter2` stands for what may be a secret.
 MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("chek",), "did you mean `handfast check`?"),
-    (("hunter3",), "see `handfast --help`"),
+    (("xyzzy-77",), "see `handfast --help`"),
     (("check", "--protocl", "chat"), "did you mean `--protocol`?"),
     ((*CHECK, "--secrt", "hunter2"), "there is no flag `--secrt`\n  did you mean `--secret`?"),
     ((*CHECK, "--secrt=hunter2"), "there is no flag `--secrt`\n  did you mean `--secret`?"),

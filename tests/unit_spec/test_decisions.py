@@ -13,7 +13,9 @@ Edits = list[tuple[str, str]]
 
 _ACCEPT = "          - do: &accept\n"
 _SAY = "          - {do: *say, rules: [CHAT-MSG-2]}\n"
-_LAST_UPGRADE = "    - upgrade: {subprotocol: none, to: authenticating}\n      rules: [CHAT-OPEN-3, CHAT-OPEN-1]\n"
+_LAST_UPGRADE = (
+    "    - upgrade: {subprotocol: none, to: authenticating, rules: [CHAT-OPEN-3]}\n      rules: [CHAT-OPEN-1]\n"
+)
 _SWITCH = "parameters:\n  strict: {type: switch, default: true, text: Whether it is strict.}\n"
 _BY_SWITCH = "  strict: {kind: parameter, parameter: strict}\n  running: {kind: running}\n"
 
