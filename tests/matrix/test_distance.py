@@ -53,9 +53,9 @@ def test_a_conformant_server_passes_over_a_long_way(server: str, tmp_path: Path)
     assert checked.code == 0
 
 
-@pytest.mark.parametrize("name", ["deadline-early", "messages-reordered"])
+@pytest.mark.parametrize("name", ["deadline-never", "messages-reordered"])
 def test_a_fault_is_caught_over_a_long_way(name: str, tmp_path: Path) -> None:
-    """A timer that is early, which no way explains, and messages that the way did not turn round."""
+    """A timer that does not fire, which no way explains, and messages that the way did not turn round."""
     fault = next(fault for fault in faults("chat_websockets") if fault.name == name)
     with serving(fault.server, fault.rollout, name) as near, distant(near) as url:
         checked = check(url, fault.rollout, tmp_path, *_FEW)
