@@ -54,7 +54,7 @@ def encode_frame(
 
 
 def _xor(payload: bytes, key: bytes) -> bytes:
-    if not any(key):
+    if not payload or not any(key):
         return payload
     size = len(payload)
     repeated = (key * (size // 4 + 1))[:size]

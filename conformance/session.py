@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import time
-import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -78,10 +78,9 @@ def _drawn(plan: Plan, arranged: Arranged) -> list[Case]:
     """The examples that are wanted; where none are, what draws them is not even imported."""
     if not arranged.examples:
         return []
-    with warnings.catch_warnings():
-        # Where garbage is frozen, Trio's source of chance looks to Hypothesis as if nobody held it.
-        warnings.simplefilter("ignore")
-        from conformance.generation import generated
+    # Plugins of Hypothesis are for tests: Trio's takes a hold of its scheduler's chance, and brings pytest along.
+    os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "1")
+    from conformance.generation import generated
 
     return list(generated(plan, arranged.seed, arranged.examples))
 

@@ -75,14 +75,16 @@ def drawn_cases(
         yield Case(f"{prefix}{number}", family, rules, steps, wait=wait)
 
 
+# Made once: Hypothesis reads the source of what it makes a strategy of.
+@st.composite
+def _whole(draw: Callable[[st.SearchStrategy[Any]], Any], make: Callable[[Draw], T]) -> T:
+    return make(Draw(draw))
+
+
 def drawn(make: Callable[[Draw], T], count: int, seed: int, name: str) -> list[T]:
     """Up to `count` values that `make` draws, doubles left out; the same for the same seed and name."""
     found: dict[str, T] = {}
     simplest: list[T] = []
-
-    @st.composite
-    def whole(draw: Callable[[st.SearchStrategy[Any]], Any]) -> T:
-        return make(Draw(draw))
 
     with _source(random.Random(f"{seed} {name}")) as source:
 
@@ -104,7 +106,7 @@ def drawn(make: Callable[[Draw], T], count: int, seed: int, name: str) -> list[T
             print_blob=False,
             backend=_BACKEND,
         )
-        options(given(whole())(collect))()
+        options(given(_whole(make))(collect))()
     return list(found.values()) or simplest
 
 
