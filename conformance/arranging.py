@@ -38,6 +38,9 @@ LEVELS = ("smoke", "complete", "deep")
 _EXAMPLES = {"smoke": 0, "complete": 12, "deep": 300}
 """How many examples of each property a level draws."""
 
+_MANY, _FEW = 600, 50
+"""How many connections may be open at once: on a machine of our own, and on another."""
+
 
 @frozen
 class Arranged:
@@ -119,9 +122,7 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
         addresses=Addresses.for_host(endpoint.address or endpoint.host, tuple(file["addresses"].get("pool", ())), seed),
         tag=f"{random.SystemRandom().randrange(16**8):08x}",
         epoch=time.time(),
-        connections=_first(
-            arguments.connections, file["target"].get("connections"), 200 if loopback(endpoint.host) else 50
-        ),
+        connections=_first(arguments.connections, file["target"].get("connections"), _at_once(endpoint)),
         owned=loopback(endpoint.host) or arguments.i_own_this_target or bool(file["target"].get("owned")),
         given=frozenset(given) | (_quick(document) if arguments.quick else frozenset()),
     )
@@ -136,6 +137,17 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
     if examples < 0:
         raise Stop(Exit.USAGE, f"`examples` is a number from zero on, not {examples}")
     return Arranged(target, level, seed, fail_on, chosen, skipped, examples)
+
+
+def _at_once(endpoint: Endpoint) -> int:
+    """How many connections may be open where nobody says so: few to others' machines, and half of our own files."""
+    if not loopback(endpoint.host):
+        return _FEW
+    try:
+        import resource
+    except ImportError:
+        return _FEW
+    return min(_MANY, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
 
 def _quick(document: Document) -> frozenset[str]:

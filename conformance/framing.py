@@ -145,7 +145,10 @@ class Receiver:
     _lax: bool = False
 
     def feed(self, data: bytes) -> list[Took | Pinged | Closed]:
-        """What the bytes amount to, together with those before them; of pings in a row, the last."""
+        """What the bytes amount to, together with those before them.
+
+        Of pings in a row it is the last; of pieces in a row that add nothing to a message, the first.
+        """
         self._buffer += data
         found: list[Took | Pinged | Closed] = []
         while (head := self._head()) is not None and len(self._buffer) >= head.size + head.length:
@@ -155,7 +158,9 @@ class Receiver:
             event = self._frame(head, payload)
             if isinstance(event, Pinged) and found and isinstance(found[-1], Pinged):
                 found.pop()
-            found += [event] if event is not None else []
+            adds = not isinstance(event, Took) or event.ways != (None,) or found[-1:] != [event]
+            if event is not None and adds:
+                found.append(event)
         return found + self._early(head) if self._buffer else found
 
     def _head(self) -> _Head | None:
