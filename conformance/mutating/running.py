@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from conformance.mutating.deployments import Bench, chosen_parameters
+from conformance.globs import select
+from conformance.mutating.deployments import VARIABLE, Bench, chosen_parameters
 from conformance.mutating.matrix import Fault, Matrix
 from conformance.mutating.rendering import KINDS, terminal, unknown_kind
 from conformance.mutating.scheduling import try_all
@@ -35,6 +37,10 @@ def mutate(arguments: argparse.Namespace) -> Exit:
     faults = [fault for path in arguments.by_hand for fault in _faults(Path(path))]
     bench = _bench(arguments.protocol)
     chosen = _chosen(bench, arguments)
+    os.environ.setdefault(VARIABLE, secrets.token_urlsafe(32))
+    if arguments.run or arguments.skip:
+        # A glob that fits no case of any deployment is a slip; one that fits none of some is not.
+        select([case.id for stage in bench.stages() for case in bench.cases(stage)], arguments.run, arguments.skip)
     if arguments.list:
         for mutant in chosen:
             print(f"{mutant.id}  {mutant.text}  ({', '.join(mutant.rules)})")
@@ -57,14 +63,14 @@ def _bench(protocol: str) -> Bench:
 
 
 def _chosen(bench: Bench, arguments: argparse.Namespace) -> list[Mutant]:
-    found = list(mutants(bench.source.data, chosen_parameters(bench.document)))
+    every = found = list(mutants(bench.source.data, chosen_parameters(bench.document)))
     for flag, globs, names in (
         ("operator", arguments.operator, lambda mutant: (mutant.operator,)),
         ("rule", arguments.rule, lambda mutant: mutant.rules),
         ("mutant", arguments.mutant, lambda mutant: (mutant.id,)),
     ):
         for glob in globs or ():
-            if not any(fnmatchcase(name, glob) for mutant in found for name in names(mutant)):
+            if not any(fnmatchcase(name, glob) for mutant in every for name in names(mutant)):
                 hint = f"known: {', '.join(OPERATORS)}" if flag == "operator" else "`--list` shows the mutants"
                 raise Stop(Exit.USAGE, f"no mutant fits `--{flag} {glob}`", hint)
         if globs:

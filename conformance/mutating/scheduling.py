@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import secrets
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-from conformance.mutating.deployments import VARIABLE, Bench
+from conformance.mutating.deployments import Bench
 from conformance.mutating.trying import Trial, Trier
 from spec.authoring.mutants import Mutant
 from spec.exits import Exit, Stop
@@ -35,8 +33,7 @@ def _attempt(mutant: Mutant) -> Trial:
 def try_all(
     protocol: str, mutants: Sequence[Mutant], jobs: int, run: tuple[str, ...] = (), skip: tuple[str, ...] = ()
 ) -> Iterator[Trial]:
-    """Try mutants, several at once; trials come as they are done."""
-    os.environ.setdefault(VARIABLE, secrets.token_urlsafe(32))
+    """Try mutants, several at once, with the key of the environment; trials come as they are done."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, _begin, (protocol, run, skip))
     try:

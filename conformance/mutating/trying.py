@@ -13,7 +13,7 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from conformance.clock import Clock
-from conformance.globs import select
+from conformance.globs import matches
 from conformance.mutating.deployments import Bench, Deployment
 from conformance.mutating.rehearsing import Rehearsals, machine_of
 from conformance.mutating.serving import serving
@@ -86,19 +86,25 @@ class Trier:
         return evolve(trial, seconds=time.monotonic() - began)
 
     def _tried(self, mutant: Mutant, document: Document) -> Trial:
-        every = [(stage, self._apart(document, stage)) for stage in self.bench.stages()]
-        stages = [(stage, why) for stage, why in every if why is not None]
         trial = Trial(mutant, "equivalent")
+        told: list[tuple[Deployment, str]] = []
         # The first stage in which a case should notice; then the others, and only then every case there is.
-        for whole in (False, True):
-            for stage, why in stages:
-                chosen = self._rehearsal(stage).cases if whole else self._noticing(mutant, document, stage)
-                if chosen:
-                    trial = self._play(mutant, stage, chosen, trial.played)
-                    if trial.verdict != "survived":
-                        return evolve(trial, apart=why)
-                trial = evolve(trial, verdict="survived", apart=why, stage=stage.name)
+        for stage in self.bench.stages():
+            why = self._apart(document, stage)
+            if why is not None:
+                told.append((stage, why))
+                trial = self._played(trial, stage, why, self._noticing(mutant, document, stage))
+            if trial.verdict not in {"equivalent", "survived"}:
+                return trial
+        for stage, why in told:
+            trial = self._played(trial, stage, why, self._rehearsal(stage).cases)
+            if trial.verdict != "survived":
+                break
         return trial
+
+    def _played(self, trial: Trial, stage: Deployment, why: str, cases: Sequence[Case]) -> Trial:
+        before = evolve(trial, verdict="survived", apart=why, stage=stage.name)
+        return evolve(self._play(trial.mutant, stage, cases, trial.played), apart=why) if cases else before
 
     # ------------------------------------------------------------------------------------------------ selection
 
@@ -115,11 +121,13 @@ class Trier:
         if stage.name not in self._rehearsals:
             # A measure is of durations, which no edit of a document changes.
             cases = [case for case in self.bench.cases(stage) if case.measure is None]
-            names = select([case.id for case in cases], self.run, self.skip)
-            self._rehearsals[stage.name] = Rehearsals(
-                self.bench.plan(stage), [case for case in cases if case.id in names]
-            )
+            chosen = [case for case in cases if self._chosen(case.id)]
+            self._rehearsals[stage.name] = Rehearsals(self.bench.plan(stage), chosen)
         return self._rehearsals[stage.name]
+
+    def _chosen(self, name: str) -> bool:
+        wanted = not self.run or any(matches(glob, name) for glob in self.run)
+        return wanted and not any(matches(glob, name) for glob in self.skip)
 
     def _noticing(self, mutant: Mutant, document: Document, stage: Deployment) -> list[Case]:
         plan, rehearsal = self.bench.plan(stage), self._rehearsal(stage)

@@ -185,12 +185,15 @@ class Draft:
     # ---------------------------------------------------------------------------------------------------- states
 
     def told_by(self, right: str, wrong: str) -> Rules:
-        """The rules of what an innermost state does otherwise than another: it shows in nothing else which it is."""
+        """The rules of what an innermost state does otherwise than another, and of the other's timers.
+
+        It shows in nothing else which of the two a connection is in.
+        """
         names = dict.fromkeys(row.name for row in self.cases if row.kind == "case")
         pairs = [(self._decides(right, name), self._decides(wrong, name)) for name in names]
         found = [row.rules for mine, other in pairs for row in mine if row not in other]
-        timers = [row for row in self.cases if row.kind == "expiry" and within(right, row.state)]
-        return joined(*found, *(row.rules for row in timers if not within(wrong, row.state)))
+        timers = [row for row in self.cases if row.kind == "expiry"]
+        return joined(*found, *(row.rules for row in timers if within(right, row.state) != within(wrong, row.state)))
 
     def _decides(self, leaf: str, name: str) -> list[Row]:
         """The cases that decide an input in an innermost state."""
