@@ -8,12 +8,13 @@ BIN := .venv/bin
 STAMP := .venv/.complete
 OLDEST := 3.11
 
-.PHONY: help venv demo test matrix soak docs clean
+.PHONY: help venv demo test matrix mutants soak docs clean
 
 help:
 	@echo 'make demo     start the reference server and run the suite against it'
 	@echo 'make test     linters, types and all tests; those of tools that are missing are skipped'
 	@echo 'make matrix   the suite against every server and every fault that one can have'
+	@echo 'make mutants  the suite against every fault of the document; writes docs/mutants.md'
 	@echo 'make docs     write the pages that are made from the documents'
 	@echo 'make soak     false alarms looked for: RUNS=200 runs against each server with one core kept busy,'
 	@echo '              and as many through a proxy that adds 100 ms of latency and 20 ms of jitter'
@@ -48,6 +49,10 @@ test: venv
 
 matrix: venv
 	@HANDFAST_MATRIX=all $(BIN)/python -m pytest tests/matrix --quiet -n $(WORKERS)
+
+mutants: venv
+	@$(BIN)/handfast mutate chat --report markdown:docs/mutants.md \
+		$(foreach server,chat_websockets chat_ws,--by-hand tests/foreign/$(server)/faults.json)
 
 docs: venv
 	@$(BIN)/handfast list chat --tokens > docs/tokens.md

@@ -16,7 +16,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mutant", metavar="GLOB", action="append", help="only these mutants (repeatable)")
     parser.add_argument("--run", metavar="GLOB", action="append", default=[], help="play only these cases (repeatable)")
     parser.add_argument("--skip", metavar="GLOB", action="append", default=[], help="do not play these (repeatable)")
-    parser.add_argument("--jobs", metavar="N", type=_count, help="how many at once (default: one for each processor)")
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=_count,
+        help="how many at once (default: 3 for each processor, for they mostly wait)",
+    )
     parser.add_argument(
         "--report", metavar="KIND:PATH", action="append", default=[], help="json, markdown or terminal (repeatable)"
     )

@@ -27,6 +27,9 @@ from spec.loading import DocumentError, UnknownProtocol
 
 __all__ = ["mutate"]
 
+_PER_PROCESSOR = 3
+"""How many mutants are tried at once for each processor; a trial mostly waits, for timers and for its server."""
+
 
 def mutate(arguments: argparse.Namespace) -> Exit:
     """Try the mutants that the flags choose and tell what became of them.
@@ -45,7 +48,7 @@ def mutate(arguments: argparse.Namespace) -> Exit:
         for mutant in chosen:
             print(f"{mutant.id}  {mutant.text}  ({', '.join(mutant.rules)})")
         return Exit.CONFORMANT
-    jobs = arguments.jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = arguments.jobs or _PER_PROCESSOR * _processors()
     matrix = Matrix(bench.document, _tried(arguments, chosen, jobs), faults)
     for kind, path in reports:
         _write(path, KINDS[kind](matrix))
@@ -78,6 +81,10 @@ def _chosen(bench: Bench, arguments: argparse.Namespace) -> list[Mutant]:
     if not found:
         raise Stop(Exit.NOTHING, "no mutant fits all of these flags", "`--list` shows the mutants")
     return found
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tried(arguments: argparse.Namespace, chosen: Sequence[Mutant], jobs: int) -> list[Trial]:
