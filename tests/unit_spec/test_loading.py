@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -213,11 +212,9 @@ def test_aliases_cannot_make_a_document_grow_without_end() -> None:
     for name, inner in zip("bcdefghij", "abcdefghi", strict=True):
         bomb.append(f"{name}: &{name} [" + ",".join([f"*{inner}"] * 10) + "]")
 
-    started = time.perf_counter()
     (problem,) = problems_of("\n".join(bomb))
 
     assert str(problem).startswith("doc.yaml:5:4: with its aliases written out, the document has more than 100000")
-    assert time.perf_counter() - started < 1
 
 
 def test_every_problem_of_a_document_is_told_at_once_and_in_order() -> None:
@@ -574,16 +571,3 @@ def test_the_schema_is_one_and_describes_every_property() -> None:
     assert validator.is_valid({"rules": {}})
     assert not validator.is_valid({"title": "An included file has no title."})
     assert not validator.is_valid({"handfast": 1})
-
-
-def test_a_document_loads_soon() -> None:
-    read(CHAT)
-
-    durations = []
-    for _ in range(5):
-        started = time.perf_counter()
-        read(CHAT)
-        durations.append(time.perf_counter() - started)
-
-    # Some 75 ms where this was written; the bound leaves room for a slow and busy machine.
-    assert min(durations) < 0.4
