@@ -56,9 +56,12 @@ class Diagnosis:
         # What a timer sends may have crossed an input that the peer was slow to read: that rests on timing.
         stray = evolve(stray, timed=self.code(body).strip() in self._timed_codes)
         # The rules by which this error would have been right stand behind those by which it is wrong, unless it tells
-        # what the peer takes for true: that time is up, or what happened before.
+        # what the peer takes for true: that time is up, or what happened before. That time went on where something else
+        # was due is the fault of what did not come.
         claimed, telling = (codes.get(self.code(body).strip(), ()) for codes in (self._raised, self._telling))
-        h.findings.append(found or evolve(stray, rules=tuple(dict.fromkeys((*telling, *stray.rules, *claimed)))))
+        ahead, behind = ((), telling) if stray.timed and blamed.claims() else (telling, ())
+        rules = tuple(dict.fromkeys((*ahead, *stray.rules, *behind, *claimed)))
+        h.findings.append(found or evolve(stray, rules=rules))
         return h
 
     def always(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
