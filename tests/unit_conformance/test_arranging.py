@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from functools import cache
 from pathlib import Path
@@ -51,6 +52,7 @@ _load = cache(load)
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("conformance.arranging.load", _load)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (4096, 4096))
     monkeypatch.setenv("FLAG_SECRET", SECRET)
     monkeypatch.setenv("FILE_SECRET", "another-secret-of-the-tests-long-enough")
     monkeypatch.setenv("SUITE_TOKEN", "head.e30.tail")
@@ -82,7 +84,7 @@ def test_defaults() -> None:
     assert target.parameters["auth_rate"] == Rate(10, 60.0)
     assert target.given == frozenset()
     assert target.book.tier == "nothing"
-    assert target.connections == 200
+    assert target.connections == 600
     assert len({given(protocol="chat").seed for _ in range(5)}) > 1, "a seed that nobody gives is drawn"
 
 
@@ -317,8 +319,14 @@ def test_what_is_loopback(host: str, expected: bool) -> None:
     """Only this machine's own names and addresses are; the care for foreign targets hangs on it."""
     assert loopback(host) is expected
     assert given(protocol="chat", url=f"ws://[{host}]:1" if ":" in host else f"ws://{host}:1").target.connections == (
-        200 if expected else 50
+        600 if expected else 50
     )
+
+
+def test_connections_leave_room_for_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1024))
+
+    assert given(protocol="chat").target.connections == 128
 
 
 def test_addresses() -> None:
