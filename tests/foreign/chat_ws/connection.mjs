@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws';
 import { CarelessReader } from './careless.mjs';
-import { Alarm, steadyClock, wallClock } from './clock.mjs';
+import { Alarm, steadyClock, wallClock } from '../node/clock.mjs';
 import { ERRORS } from './errors.mjs';
 import { ReplayMemory } from './limits.mjs';
 

@@ -1,4 +1,4 @@
-import { steadyClock, wallClock } from './clock.mjs';
+import { steadyClock, wallClock } from '../node/clock.mjs';
 
 const SWEEP_EVERY = 1000;
 

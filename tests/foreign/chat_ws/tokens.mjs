@@ -1,12 +1,9 @@
 import { constants, createHmac, createPublicKey, timingSafeEqual, verify } from 'node:crypto';
 import http from 'node:http';
-import { wallClock } from './clock.mjs';
+import { wallClock } from '../node/clock.mjs';
+import { absent, hasDoubledMembers, isObject } from '../node/json.mjs';
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
-// An optional member that is null counts as absent.
-const absent = (value) => value === undefined || value === null;
 
 const SIGNATURE_CHECKS = {
   HS256: (key, input, signature) => {
@@ -51,24 +48,6 @@ function publicKey(algorithm, source) {
       : algorithm === 'ES256' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
   if (!fits) throw new Error(`no key for ${algorithm}`);
   return key;
-}
-
-/** Whether any object of a JSON text that is known to parse names a member twice. */
-function hasDoubledMembers(json) {
-  const open = [];
-  const tokens = json.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]/gs) ?? [];
-  for (const [at, token] of tokens.entries()) {
-    if (token === '{') open.push(new Set());
-    else if (token === '[') open.push(undefined);
-    else if (token === '}' || token === ']') open.pop();
-    else if (tokens[at + 1] === ':') {
-      const names = open.at(-1);
-      const name = JSON.parse(token);
-      if (names.has(name)) return true;
-      names.add(name);
-    }
-  }
-  return false;
 }
 
 const pemOf = (key) => key.export({ type: 'spki', format: 'pem' });
