@@ -13,8 +13,9 @@ from conformance.framing import Closed, Receiver, Took
 from conformance.scripts import Close, Expire, Frames, HalfClose, Idle, Open, Raw, Reset, Send, Settle, Step, token
 from conformance.symbols import Symbols
 from spec.machine import Binary, Emission, NotUTF8, Output, Refusal, Text, Upgrade
-from spec.machine.values import Frame
+from spec.machine.values import Breach, Frame
 from spec.machine.world import CLOSED, World
+from spec.messages import Ear
 from spec.model import Message
 
 if TYPE_CHECKING:
@@ -213,6 +214,7 @@ class Stage:
         self._unheard = 0
         self._behind: dict[str, Stage] = {}
         self._receivers: dict[str, Receiver] = {}
+        self._ears: dict[str, Ear] = {}
         self.spoke = False
         self.touched: dict[str, None] = {}
 
@@ -245,6 +247,7 @@ class Stage:
         other._symbols = self._symbols.copy(other._clock)
         other._answer, other._outputs, other._rules = self._answer, self._outputs, self._rules
         other._unheard = self._unheard
+        other._ears = {name: ear.copy() for name, ear in self._ears.items()}
         other._receivers = deepcopy(self._receivers) if self._receivers else {}
         other.spoke, other.touched = self.spoke, dict(self.touched)
         return other
@@ -290,19 +293,19 @@ class Stage:
                 self._rules = answer.rules + answer.header_rules
                 self._hear([answer])
                 if isinstance(answer, Upgrade):
-                    self._numbers[client] = answer.connection
+                    self._numbers[client], self._ears[client] = answer.connection, self._machine.ear()
                     self._outputs = list(answer.outputs)
                     self._hear(self._outputs)
             case Send(client=client):
                 text = self._symbols.message(step)
-                self._receive(client, Text(text, len(text.encode("utf-8", "surrogatepass"))))
+                self._hear_frame(client, Text(text, len(text.encode("utf-8", "surrogatepass"))))
             case Raw(client=client, text=text, binary=binary, not_utf8=bad):
                 if text is not None:
                     plain = str(self._symbols.value(text))
-                    self._receive(client, Text(plain, len(plain.encode("utf-8", "surrogatepass"))))
+                    self._hear_frame(client, Text(plain, len(plain.encode("utf-8", "surrogatepass"))))
                 else:
-                    size = len(binary or bad or "") // 2
-                    self._receive(client, Binary(size) if binary is not None else NotUTF8(size))
+                    data = bytes.fromhex(binary or bad or "")
+                    self._hear_frame(client, NotUTF8(len(data)) if binary is None else Binary(len(data), data))
             case Frames(client=client):
                 self._frames(step)
             case Expire(client=client, timer=timer):
@@ -327,13 +330,18 @@ class Stage:
             if isinstance(event, Closed):
                 self._end(step.client)
             elif isinstance(event, Took) and event.ways and event.ways[0] is not None:
-                self._receive(step.client, event.ways[0])
+                self._hear_frame(step.client, event.ways[0])
 
-    def _receive(self, client: str, frame: Frame) -> None:
+    def _hear_frame(self, client: str, frame: Frame) -> None:
+        """A client's frame came: its inputs are handled."""
         if client in self._numbers:
-            self._outputs = self._machine.receive(self._world, self._numbers[client], frame, self._now)
+            number = self._numbers[client]
+            inputs = [frame] if isinstance(frame, Breach) else self._ears[client].hear(frame)
+            self._outputs = [
+                output for heard in inputs for output in self._machine.receive(self._world, number, heard, self._now)
+            ]
             self._hear(self._outputs)
-            own = [output.rules for output in self._outputs if output.connection == self._numbers[client]]
+            own = [output.rules for output in self._outputs if output.connection == number]
             self._rules = own[0] if own else ()
             orders = [o.order + o.isolation for o in self._outputs if isinstance(o, Emission)]
             self._rules += orders[0] if orders else ()

@@ -247,7 +247,7 @@ class Receiver:
     def _read(self, *, final: bool) -> Text | Binary | NotUTF8 | None:
         size = len(self._payload)
         if self._opcode == BINARY or size > self.largest:
-            return Binary(size)
+            return Binary(size, bytes(self._payload) if final else b"")
         try:
             text = codecs.getincrementaldecoder("utf-8")().decode(bytes(self._payload), final)
         except UnicodeDecodeError:

@@ -283,7 +283,7 @@ class Player:
             await self._send_text(step.client, payload, Text(text, len(payload)), text, step.rules)
             return
         data = bytes.fromhex(step.binary if step.binary is not None else step.not_utf8 or "")
-        frame = Binary(len(data)) if step.binary is not None else NotUTF8(len(data))
+        frame = Binary(len(data), data) if step.binary is not None else NotUTF8(len(data))
         self._note(step.client, ">", f"{'binary' if step.binary is not None else 'not UTF-8'} {data[:40]!r}")
         self._tracker.sent(step.client, frame, self._clock(), step.rules)
         await self._wires[step.client].send_frame(BINARY if step.binary is not None else TEXT, data)

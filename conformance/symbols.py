@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -12,6 +13,7 @@ from conformance import scripts
 from conformance.framing import describe, encode_shape
 from conformance.tokenbook import Minted
 from spec.bindings.json import encode
+from spec.bindings.registry import BINDINGS
 from spec.bindings.spelling import spell
 from spec.expressions import pointer_parts, pointer_put, rfc3339
 from spec.machine import Request
@@ -101,7 +103,8 @@ class Symbols:
             body["padding"] = step.pad_with * wide + "x" * rest
         # A token in other letters would be hidden nowhere.
         tokens = {minted.text for minted in self._tokens.values()} if step.written else ()
-        text = spell(body, **step.written, keep=tokens) if step.written else encode(body)
+        write = partial(spell, **step.written, keep=tokens) if step.written else encode
+        text = BINDINGS[self._target.document.binding].encode(body, write)
         before, behind = step.around
         return f"{before}{text}{behind}"
 

@@ -18,6 +18,7 @@ from reference_server.metrics import Metrics
 from reference_server.outbox import Outbox
 from reference_server.settings import Settings
 from spec.bindings.json import encode
+from spec.bindings.registry import BINDINGS
 from spec.expressions import Chosen, pointer_get, rfc3339
 from spec.machine import Closing, Emission, Engine, Output, Refusal, Request, Upgrade
 from spec.machine.facts import Judge
@@ -47,6 +48,7 @@ class Hub:
         self.log = log
         self.stopping = False
         self._engine = Engine(document, parameters, judge)
+        self._binding = BINDINGS[document.binding]
         self._settings = settings
         self._clock = clock
         self._outboxes: dict[int, Outbox] = {}
@@ -142,7 +144,7 @@ class Hub:
                     outbox.close(output.code, output.reason)
 
     def _emit(self, output: Emission, outbox: Outbox, now: float) -> None:
-        if not outbox.put(encode(_filled(output.body, now))):
+        if not outbox.put(self._binding.encode(_filled(output.body, now), encode)):
             self._engine.ended(output.connection)
             self.log.warning("connection.overflowed", connection=output.connection)
             return

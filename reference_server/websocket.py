@@ -150,8 +150,10 @@ class Socket(WebSocketConnection):
         if event.message_finished:
             parts, size = self._parts, self._bytes
             self._parts, self._bytes = [], 0
-            is_text = isinstance(data, str)
-            self._heard(Text("".join(cast("list[str]", parts)), size) if is_text else Binary(size), None)
+            if isinstance(data, str):
+                self._heard(Text("".join(cast("list[str]", parts)), size), None)
+            else:
+                self._heard(Binary(size, b"".join(cast("list[bytes]", parts))), None)
 
     async def _handle_ping_event(self, event: Ping) -> None:
         if self._close_reason is None:

@@ -1,19 +1,21 @@
-"""Reading messages: which input of the machine a text is, and what is wrong with it, for either role as the sender."""
+"""Reading messages: which inputs of the machine frames are, and what is wrong with them, for either role as sender."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
 from attrs import frozen
 
-from spec.bindings.json import NotJSON, decode
+from spec.bindings.registry import BINDINGS
+from spec.bindings.seam import Binary, Decoder, NotUTF8, Text, Unread
 from spec.expressions import pointer_get, pointer_parts
 from spec.model import Document, Form
 
-__all__ = ["Fault", "Read", "Reader", "reader_of"]
+__all__ = ["Ear", "Fault", "Read", "Reader", "reader_of"]
 
 
 @frozen
@@ -28,9 +30,9 @@ class Fault:
 class Read:
     """A message as it was understood.
 
-    `input` is `malformed` (no JSON object with a valid envelope), `other` (a type that this role does not send), or
-    the type's name; `body` is the JSON value, None where it is not JSON; `faults` are those of the envelope or, where
-    that is valid, of the payload.
+    `input` is `oversize`, `binary`, `not_utf8`, `malformed` (nothing with a valid envelope), `other` (a type that this
+    role does not send), or the type's name; `body` is the JSON value, None where there is none; `faults` are those of
+    the envelope or, where that is valid, of the payload.
     """
 
     input: str
@@ -62,16 +64,10 @@ class Reader:
                 if self._ids is None and envelope.id.startswith(f"{envelope.payload}/"):
                     self._own_ids[message.name] = _id_validator(sent, envelope.id.removeprefix(envelope.payload))
 
-    def read(self, text: str) -> Read:
-        """Understand one text frame."""
-        try:
-            body = decode(text)
-        except NotJSON as problem:
-            return Read("malformed", None, (Fault("", f"not JSON: {problem}"),))
-        return self.read_value(body)
-
     def read_value(self, body: Any) -> Read:
-        """Understand one decoded message."""
+        """Understand one body, or what its binding could not read."""
+        if isinstance(body, Unread):
+            return Read(body.input, None, (Fault("", body.text),) if body.text else ())
         if not isinstance(body, dict):
             return Read("malformed", body, (Fault("", "not a JSON object"),))
         faults = _faults(self._envelope, body, "")
@@ -96,6 +92,24 @@ class Reader:
             name = pointer_get(body, self._type)
             schema = self._own_ids.get(name) if isinstance(name, str) else None
         return value if schema is not None and _is_valid(schema, value) else None
+
+
+class Ear:
+    """What one role says on one connection, heard frame by frame as inputs."""
+
+    def __init__(self, document: Document, role: str, largest: int | None = None) -> None:
+        self._reader = reader_of(document, role)
+        self._decoder: Decoder = BINDINGS[document.binding].decoder(role, largest)
+
+    def hear(self, frame: Text | Binary | NotUTF8) -> list[Read]:
+        """The inputs that a frame completes."""
+        return [self._reader.read_value(body) for body in self._decoder.feed(frame)]
+
+    def copy(self) -> Ear:
+        """An ear that goes on from here on its own."""
+        other = Ear.__new__(Ear)
+        other._reader, other._decoder = self._reader, deepcopy(self._decoder)
+        return other
 
 
 @lru_cache(16)

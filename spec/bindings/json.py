@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["NotJSON", "decode", "encode"]
+from attrs import frozen
+
+from spec.bindings.seam import Binary, Decoder, NotUTF8, Text, Unread, Write, frame_fault
+
+__all__ = ["JSON", "NotJSON", "decode", "encode"]
 
 
 class NotJSON(ValueError):
@@ -48,3 +53,30 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+@frozen
+class _Decoder:
+    largest: int | None
+
+    def feed(self, frame: Text | Binary | NotUTF8) -> list[Any]:
+        fault = frame_fault(frame, self.largest)
+        if fault is not None:
+            return [fault]
+        assert isinstance(frame, Text)
+        try:
+            return [decode(frame.text)]
+        except NotJSON as problem:
+            return [Unread("malformed", f"not JSON: {problem}")]
+
+
+class JSON:
+    """The binding `json`: a body is the JSON value of a text message."""
+
+    def decoder(self, role: str, largest: int | None) -> Decoder:
+        """Both roles send alike."""
+        return _Decoder(largest)
+
+    def encode(self, body: Mapping[str, Any], write: Write) -> str:
+        """The body as it stands."""
+        return write(body)

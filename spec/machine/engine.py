@@ -8,8 +8,9 @@ from typing import Any
 
 from spec.machine.facts import Judge
 from spec.machine.machine import Machine
-from spec.machine.values import Closing, Frame, Output, Refusal, Request, Upgrade
+from spec.machine.values import Breach, Closing, Frame, Output, Refusal, Request, Upgrade
 from spec.machine.world import World
+from spec.messages import Ear
 from spec.model import Document
 
 __all__ = ["Engine"]
@@ -26,6 +27,7 @@ class Engine:
     def __init__(self, document: Document, parameters: Mapping[str, Any], judge: Judge) -> None:
         self.machine = Machine(document, parameters, judge)
         self.world = World()
+        self._ears: dict[int, Ear] = {}
         self._queue: list[tuple[float, int, str, str]] = []
         self._queued: dict[tuple[int, str, str], float] = {}
         self._kept = 64
@@ -34,13 +36,17 @@ class Engine:
         """Answer an HTTP request."""
         answer = self.machine.open(self.world, request, now)
         if isinstance(answer, Upgrade):
+            self._ears[answer.connection] = self.machine.ear()
             self._schedule(answer.connection)
         return answer
 
     def receive(self, connection: int, frame: Frame, now: float) -> list[Output]:
         """Handle one message; timers that are due go first."""
         outputs = self.tick(now)
-        outputs += self.machine.receive(self.world, connection, frame, now)
+        ear = self._ears.get(connection)
+        if ear is not None:
+            for heard in [frame] if isinstance(frame, Breach) else ear.hear(frame):
+                outputs += self.machine.receive(self.world, connection, heard, now)
         self._schedule(connection)
         return outputs
 
@@ -64,6 +70,7 @@ class Engine:
 
     def ended(self, connection: int) -> None:
         """The peer closed the connection, or its transport ended."""
+        self._ears.pop(connection, None)
         self.machine.ended(self.world, connection)
 
     def stop(self) -> list[Output]:
@@ -73,7 +80,7 @@ class Engine:
         code, rules = document.shutdown_code, document.shutdown_rules
         closings = [Closing(number, code, None, rules, 0) for number in self.world.connections]
         for closing in closings:
-            self.machine.ended(self.world, closing.connection)
+            self.ended(closing.connection)
         return list(closings)
 
     def _schedule(self, number: int) -> None:

@@ -23,20 +23,16 @@ from spec.expressions import (
 from spec.machine.effects import Effects, Event, Run
 from spec.machine.facts import Classifier, Judge, Question
 from spec.machine.values import (
-    Binary,
     Breach,
     Closing,
     Emission,
-    Frame,
-    NotUTF8,
     Output,
     Refusal,
     Request,
-    Text,
     Upgrade,
 )
 from spec.machine.world import CLOSED, Connection, Due, World
-from spec.messages import Read, reader_of
+from spec.messages import Ear, Read, reader_of
 from spec.parameters import Tolerance, holds
 
 __all__ = ["Machine"]
@@ -118,22 +114,24 @@ class Machine:
             row.subprotocol_rules,
         )
 
-    def receive(self, world: World, number: int, frame: Frame, now: float) -> list[Output]:
-        """Handle one message of a connection; what comes for one that has ended is ignored."""
+    def ear(self) -> Ear:
+        """What hears the client of one connection: it makes of frames what `receive` takes."""
+        return Ear(self.document, "client", self.largest)
+
+    def receive(self, world: World, number: int, heard: Read | Breach, now: float) -> list[Output]:
+        """Handle one input of a connection; what comes for one that has ended is ignored."""
         connection = world.connections.get(number)
         if connection is None:
             return []
-        if isinstance(frame, Breach):
-            return self._fail(world, connection, frame)
-        name, read = self.classify(frame)
+        if isinstance(heard, Breach):
+            return self._fail(world, connection, heard)
         event = self._event(world, connection, now, self._scope(connection), ())
-        event.source, event.read = number, read
-        if read is not None:
-            event.scope["message"] = read.body
-            event.reply_to = self.reader.readable_id(read.body)
+        event.source, event.read = number, heard
+        event.scope["message"] = heard.body
+        event.reply_to = self.reader.readable_id(heard.body)
         table = self._receive[connection.state]
-        question = Question(world, now, event.scope, payload_valid=read is None or read.valid)
-        self._decide(event, table[name] if name in table else table["other"], question)
+        question = Question(world, now, event.scope, payload_valid=heard.valid)
+        self._decide(event, table[heard.input] if heard.input in table else table["other"], question)
         return event.outputs
 
     def fire(self, world: World, number: int, state: str, timer: str, now: float) -> list[Output]:
@@ -157,19 +155,6 @@ class Machine:
         world.forget(connection)
         rules = self.document.framing.get(breach.kind, ())
         return [Closing(connection.number, 0, None, rules, world.causes, pointer=f"/framing/{breach.kind}", how="end")]
-
-    def classify(self, frame: Text | Binary | NotUTF8) -> tuple[str, Read | None]:
-        """Which input a frame is; size comes first, then kind, then content."""
-        if frame.size > self.largest:
-            return "oversize", None
-        match frame:
-            case Binary():
-                return "binary", None
-            case NotUTF8():
-                return "not_utf8", None
-            case Text(text):
-                read = self.reader.read(text)
-                return read.input, read
 
     # ----------------------------------------------------------------------------------------------- decisions
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from spec.bindings.seam import Binary, Breach, Frame, NotUTF8, Text
+
 __all__ = [
     "Binary",
     "Breach",
@@ -43,38 +45,6 @@ class Request:
         for name, value in self.headers:
             found.setdefault(name.lower(), []).append(value)
         return found
-
-
-@frozen
-class Text:
-    """A text message after reassembly; `size` is its payload in bytes."""
-
-    text: str
-    size: int
-
-
-@frozen
-class Binary:
-    """A binary message."""
-
-    size: int
-
-
-@frozen
-class NotUTF8:
-    """A text message whose bytes are not UTF-8."""
-
-    size: int
-
-
-@frozen
-class Breach:
-    """A frame for which RFC 6455 fails the connection; `kind` is one of the document's `framing`."""
-
-    kind: str
-
-
-Frame = Text | Binary | NotUTF8 | Breach
 
 
 @frozen

@@ -16,10 +16,9 @@ INPUTS = ("oversize", "binary", "not_utf8", "malformed", "other")
 
 RESERVED = (
     *INPUTS,
-    *("connect", "disconnect", "handshake", "wire_fault", "unknown_record", "close_record"),
     *("joined", "left", "elected"),
 )
-"""Names of inputs, of this binding and of others; no message is called so."""
+"""Names of inputs; no message is called so."""
 
 _VALUES: dict[str, tuple[str, ...]] = {
     "running": ("running", "stopping"),

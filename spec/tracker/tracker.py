@@ -9,17 +9,17 @@ some hypothesis drops those that it does not fit; one that fits none is a findin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
 
 from spec.expressions import pointer_get
-from spec.machine import Closing, Pong, Refusal, Request
+from spec.machine import Closing, Output, Pong, Refusal, Request
 from spec.machine.machine import Machine
 from spec.machine.values import Breach, Frame, Text
 from spec.machine.world import World
-from spec.messages import Read, reader_of
+from spec.messages import Ear, Read
 from spec.tracker.answers import Answer, answer_findings
 from spec.tracker.content import Content
 from spec.tracker.diagnosis import Diagnosis
@@ -48,7 +48,7 @@ class Tracker:
         self.hypotheses = [Hypothesis(World())]
         self._follower = Follower(machine, slack or Slack())
         self._diagnosis = Diagnosis(self._follower)
-        self._reader = reader_of(self.document, "server")
+        self._ears: dict[tuple[str, str], Ear] = {}
         self._content = Content(self.document)
 
     @property
@@ -127,6 +127,7 @@ class Tracker:
 
     def opened(self, client: str, request: Request, at: float, focus: tuple[str, ...] = ()) -> None:
         """A client sent an upgrade request."""
+        self._ears[client, "client"], self._ears[client, "server"] = self.machine.ear(), Ear(self.document, "server")
 
         def apply(h: Hypothesis, moment: float) -> None:
             view = h.views[client] = View(status="requested", focus=focus)
@@ -149,25 +150,35 @@ class Tracker:
         otherwise: tuple[Frame | None, ...] = (),
     ) -> None:
         """A client sent a message, or what the peer may as well take for something else, or for nothing (None)."""
-        ways = (frame, *otherwise)
-        for way in ways:
-            if isinstance(way, Text):
-                self._diagnosis.said.append((client, way.text))
+        ear = self._ears[client, "client"]
+        # What it may as well be taken for changes nothing of how the peer reads on.
+        ways = [*(self._heard(ear.copy(), client, way) for way in otherwise)]
+        ways.insert(0, self._heard(ear, client, frame))
         self._each(lambda h: [one for way in ways for one in self._handled(_own(h, ways), client, way, at, focus)])
 
+    def _heard(self, ear: Ear, client: str, frame: Frame | None) -> Sequence[Read | Breach]:
+        """The inputs that the peer makes of a frame."""
+        if frame is None or isinstance(frame, Breach):
+            return [] if frame is None else [frame]
+        if isinstance(frame, Text):
+            self._diagnosis.said.append((client, frame.text))
+        return ear.hear(frame)
+
     def _handled(
-        self, h: Hypothesis, client: str, frame: Frame | None, at: float, focus: tuple[str, ...]
+        self, h: Hypothesis, client: str, inputs: Sequence[Read | Breach], at: float, focus: tuple[str, ...]
     ) -> list[Hypothesis]:
         def apply(h: Hypothesis, moment: float) -> None:
             view = h.views[client]
             view.focus = focus
-            if view.number is None or view.status != "open" or frame is None:
+            if view.number is None or view.status != "open" or not inputs:
                 return
             parting = tuple(self.machine.unsolicited(h.world, view.number))
-            outputs = self.machine.receive(h.world, view.number, frame, moment)
-            if isinstance(frame, Breach) and outputs:
-                view.parting = parting
-            h.focuses[h.world.causes] = focus
+            outputs: list[Output] = []
+            for one in inputs:
+                outputs += self.machine.receive(h.world, view.number, one, moment)
+                h.focuses[h.world.causes] = focus
+                if isinstance(one, Breach) and outputs:
+                    view.parting = parting
             view.last_rules = next((o.rules for o in outputs if o.connection == view.number), view.last_rules)
             self._follower.owe(h, outputs, at + self._follower.within, focus)
 
@@ -175,7 +186,10 @@ class Tracker:
 
     def received(self, client: str, text: str, at: float) -> None:
         """A text message arrived at a client."""
-        read = self._reader.read(text)
+        for read in self._ears[client, "server"].hear(Text(text, len(text))):
+            self._came(client, read, text, at)
+
+    def _came(self, client: str, read: Read, text: str, at: float) -> None:
         common = self._content.findings(client, read, text, at)
         self._each(lambda h: [self._received(h, client, read, at, common)])
 
@@ -412,7 +426,7 @@ def _loosened(debt: Debt) -> Debt:
     return evolve(debt, output=evolve(debt.output, how="end")) if isinstance(debt.output, Closing) else debt
 
 
-def _own(h: Hypothesis, ways: tuple[Frame | None, ...]) -> Hypothesis:
+def _own(h: Hypothesis, ways: Sequence[Any]) -> Hypothesis:
     """The hypothesis, or one of its own for each of several ways to go on from it."""
     return h.copy() if len(ways) > 1 else h
 

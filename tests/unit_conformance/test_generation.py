@@ -39,8 +39,9 @@ from conformance.scripts import (
 from conformance.session import choose
 from conformance.symbols import Symbols
 from spec.exits import Exit, Stop
+from spec.machine import Text
 from spec.machine.world import CLOSED
-from spec.messages import Reader
+from spec.messages import Ear
 from tests.unit_conformance.kit import EVERY_RULE, SECRET, STAGES, arranged, cases, plan
 from tests.unit_spec.test_compiling import FLAT
 from tests.unit_spec.test_loading import BASE, edited
@@ -299,11 +300,12 @@ def test_another_document_is_drawn_from_as_well(edits: tuple[tuple[str, str], ..
     (tmp_path / "chat" / "other.yaml").write_text(text)
     other = Plan(arranged(protocol=None, document=str(tmp_path / "chat" / "other.yaml")).target)
     found = list(generated(other, 7, 60))
-    reader, symbols = Reader(other.document, "client"), Symbols(other.target, lambda: 1.0, 1, other.book.get)
+    ear, symbols = Ear(other.document, "client"), Symbols(other.target, lambda: 1.0, 1, other.book.get)
 
     def judged(aim: str) -> list[bool]:
         last = [case for case in found if case.family == "bodies" and f"/{aim}/" in case.id]
-        return [reader.read(symbols.message(case.steps[-2])).valid for case in last if isinstance(case.steps[-2], Send)]
+        texts = [symbols.message(case.steps[-2]) for case in last if isinstance(case.steps[-2], Send)]
+        return [read.valid for text in texts for read in ear.hear(Text(text, len(text)))]
 
     assert {case.family for case in found} == set(PROPERTIES)
     assert len(judged("valid")) > 20

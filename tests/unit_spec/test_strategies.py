@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from conformance.generation.drawing import drawn
 from spec.bindings.json import encode
-from spec.messages import Reader
+from spec.machine import Text
+from spec.messages import Ear, Read, reader_of
 from spec.strategies import Bodies, broken, texts
 from spec.strategies.formats import FORMATS, MISSES
 from spec.strategies.mutations import mutate, mutations
@@ -21,7 +22,15 @@ from spec.strategies.values import anything, objects, values
 from tests.unit_spec.kit import chat
 
 T = TypeVar("T")
-READER = Reader(chat(), "client")
+READER = Ear(chat(), "client")
+
+
+def read(text: str) -> Read:
+    """A text as chat understands it."""
+    [only] = READER.hear(Text(text, len(text)))
+    return only
+
+
 BODIES = Bodies(chat())
 NAMES = ("auth", "chat_message")
 PLAIN = {"/id": "an-id", "/timestamp": "2026-01-01T00:00:00Z"}
@@ -63,7 +72,7 @@ def depth(value: Any) -> int:
 @pytest.mark.parametrize("name", NAMES)
 def test_valid_messages_are_valid(name: str) -> None:
     """Whatever is drawn into them."""
-    judged = [READER.read(encode(body)) for body in valid(name)]
+    judged = [read(encode(body)) for body in valid(name)]
 
     assert [read.faults for read in judged if not read.valid or read.input != name] == []
 
@@ -75,7 +84,7 @@ def test_plain_members_stand_as_they_are(name: str) -> None:
 
     assert body["id"] == "an-id"
     assert body["timestamp"] == PLAIN["/timestamp"]
-    assert READER.read_value(body).valid
+    assert reader_of(chat(), "client").read_value(body).valid
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,7 +95,7 @@ def test_members_that_nobody_knows_leave_a_message_valid(name: str) -> None:
     around = {member for more in sprinkled for member in more if member not in body}
     within = {member for more in sprinkled for member in more["payload"] if member not in body["payload"]}
 
-    assert all(READER.read(encode(more)).valid for more in sprinkled)
+    assert all(read(encode(more)).valid for more in sprinkled)
     assert all(more[member] == value for more in sprinkled for member, value in body.items() if member != "payload")
     assert {"in_reply_to", "CONTENT", "Token", "__proto__"} <= around
     assert {"user_id", "Type", "constructor"} <= within
@@ -99,7 +108,7 @@ def test_mutated_messages_are_invalid(name: str) -> None:
     told = {(*fault.path, fault.what) for _, fault in both}
     member = "content" if name == "chat_message" else "token"
 
-    assert [fault for body, fault in both if READER.read(encode(body)).valid] == []
+    assert [fault for body, fault in both if read(encode(body)).valid] == []
     assert {("id", "missing"), ("id", "misses `minLength`"), ("id", "misses `maxLength`"), ("type", "missing")} <= told
     assert {("timestamp", "misses `format`"), ("payload", "a value of type array"), ("payload", "missing")} <= told
     assert {("payload", member, "missing"), ("payload", member, "a value of type null")} <= told
@@ -108,7 +117,7 @@ def test_mutated_messages_are_invalid(name: str) -> None:
 
 def test_broken_texts_are_no_messages() -> None:
     """Neither what is no JSON nor what is no object."""
-    judged = {text: READER.read(text).input for text in examples(broken(encode(valid("auth")[0])), 500)}
+    judged = {text: read(text).input for text in examples(broken(encode(valid("auth")[0])), 500)}
 
     assert len(judged) > 60
     assert set(judged.values()) == {"malformed"}

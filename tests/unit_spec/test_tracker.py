@@ -1147,8 +1147,9 @@ class Simulation:
         if number < 0:
             return
         machine, world = self._engine.machine, self._engine.world
-        lazy = machine.receive(world, number, frame, now) if self.link.lazy else []
         if self.link.lazy:
+            heard = [frame] if isinstance(frame, Breach) else self._engine._ears[number].hear(frame)
+            lazy = [output for one in heard for output in machine.receive(world, number, one, now)]
             self._engine._schedule(number)
             self._emit(lazy, now)
         else:

@@ -1,0 +1,12 @@
+"""Every binding, by the name that documents call it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spec.bindings.json import JSON
+from spec.bindings.seam import Binding
+
+__all__ = ["BINDINGS"]
+
+BINDINGS: Mapping[str, Binding] = {"json": JSON()}
