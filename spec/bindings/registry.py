@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from spec.bindings.json import JSON
 from spec.bindings.seam import Binding
+from spec.bindings.signalr.wire import SignalR
 
 __all__ = ["BINDINGS"]
 
-BINDINGS: Mapping[str, Binding] = {"json": JSON()}
+BINDINGS: Mapping[str, Binding] = {"json": JSON(), "signalr": SignalR()}
