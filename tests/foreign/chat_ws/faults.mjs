@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { faultSwitch as switchOf } from '../node/faults.mjs';
 
 const CATALOGUE = new URL('./faults.json', import.meta.url);
 
 export const catalogueText = () => readFileSync(CATALOGUE, 'utf8');
-export const faultSwitch = (chosen) => switchOf(CATALOGUE, chosen);
+
+/** The predicate that is asked wherever the server can be told to deviate. */
+export function faultSwitch(chosen) {
+  const known = new Set(JSON.parse(catalogueText()).map((entry) => entry.name));
+  if (chosen !== undefined && !known.has(chosen)) throw new Error(`unknown fault: ${chosen}`);
+  return (name) => {
+    if (!known.has(name)) throw new Error(`fault not in the catalogue: ${name}`);
+    return name === chosen;
+  };
+}
