@@ -5,16 +5,14 @@ from __future__ import annotations
 import difflib
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import spec
 from conformance.arranging import arrange, bare_arguments
 from conformance.families import all_cases
 from conformance.plan import Plan
 from spec.compiling import compile_source
 from spec.exits import Exit, Stop
-from spec.loading import Source, available, find, read
+from spec.loading import Source, available, find, read, shown
 from spec.model import Document
 
 __all__ = ["explain"]
@@ -44,19 +42,13 @@ def _explained(identifier: str, source: Source, document: Document) -> str:
     lines += ["", "  in the document:"]
     for pointer in _cited(source.data, identifier):
         place = source.place(pointer)
-        lines.append(f"    {_short(place.file)}:{place.line}  {pointer}")
+        lines.append(f"    {shown(place.file)}:{place.line}  {pointer}")
     cases = _cases(document, identifier)
     lines += ["", f"  tested by {len(cases)} cases" + (":" if cases else "")]
     lines += [f"    {name}" for name in cases[:12]]
     if len(cases) > 12:
         lines.append(f"    … and {len(cases) - 12} more: handfast list {document.name} --cases")
     return "\n".join(lines) + "\n"
-
-
-def _short(file: str) -> str:
-    """A packaged document by its path in the package, another as it was named."""
-    root = Path(spec.__file__).parents[1]
-    return str(Path(file).relative_to(root)) if Path(file).is_relative_to(root) else file
 
 
 def _cited(value: Any, identifier: str, pointer: str = "") -> Iterator[str]:

@@ -20,7 +20,7 @@ from conformance.tokenbook import Minted, Unavailable
 from conformance.wire import NotWebSocket, Unanswered, Unreachable, Wire
 from spec.bindings.json import encode
 from spec.machine import Binary, NotUTF8, Text
-from spec.tracker import Finding, Tracker
+from spec.tracker import Finding, Firing, Tracker
 
 __all__ = ["Entry", "Outcome", "Player"]
 
@@ -84,6 +84,7 @@ class Outcome:
     covered: set[str] = field(factory=set)
     visited: set[str] = field(factory=set)
     transitions: set[str] = field(factory=set)
+    firings: list[Firing] = field(factory=list)
     unavailable: str | None = None
     unreachable: str | None = None
     unanswered: bool = False
@@ -165,6 +166,7 @@ class Player:
         self._outcome.covered = self._tracker.covered
         self._outcome.visited = self._tracker.visited
         self._outcome.transitions = self._tracker.transitions
+        self._outcome.firings = self._tracker.firings
         self._outcome.duration = self._clock() - started
         return self._outcome
 

@@ -199,6 +199,7 @@ class Runner:
             outcome.duration,
             attempts,
             observed=outcome.observed,
+            firings=outcome.firings,
         )
 
     def _tell(self, result: Result) -> None:

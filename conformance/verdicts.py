@@ -11,7 +11,7 @@ from conformance.observing import Observed
 from conformance.player import Entry
 from conformance.scripts import Case, Extent
 from spec.exits import Exit
-from spec.tracker import Finding
+from spec.tracker import Finding, Firing
 
 __all__ = ["VERDICTS", "Result", "exit_of", "run_verdict"]
 
@@ -41,6 +41,7 @@ class Result:
     measured: Mapping[str, Any] = field(factory=dict)
     shrunk: Extent | None = None
     observed: Sequence[Observed] = ()
+    firings: Sequence[Firing] = ()
 
 
 def run_verdict(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spec import model
-from spec.loading import Source, find, read
+from spec.loading import Source, find, read, shown
 from spec.parameters import Parameter, parse_value
 from spec.references.names import fact_values, word
 
@@ -38,7 +38,7 @@ def compile_source(source: Source) -> model.Document:
         title=data["title"],
         summary=data["summary"],
         digest=source.digest,
-        rules={name: model.Rule(id=name, **entry) for name, entry in data.get("rules", {}).items()},
+        rules={name: _rule(name, entry, source) for name, entry in data.get("rules", {}).items()},
         parameters=parameters,
         versions=tuple(_version(entry) for entry in data.get("versions", ())),
         binding=data["wire"]["binding"],
@@ -82,6 +82,11 @@ def compile_source(source: Source) -> model.Document:
         indistinguishable=tuple(_indistinguishable(entry) for entry in data.get("indistinguishable", ())),
         scenarios=data.get("scenarios", {}),
     )
+
+
+def _rule(name: str, entry: Mapping[str, Any], source: Source) -> model.Rule:
+    place = source.place_of_key(f"/rules/{name}")
+    return model.Rule(id=name, **entry, file=shown(place.file), line=place.line)
 
 
 def _parameter(name: str, entry: Mapping[str, Any]) -> Parameter:

@@ -45,7 +45,7 @@ Guard = Mapping[str, tuple[str, ...]]
 
 @frozen
 class Rule:
-    """One normative sentence: its identifier is part of the product's interface."""
+    """One normative sentence, and where it stands; its identifier is part of the product's interface."""
 
     id: str
     level: str
@@ -53,6 +53,8 @@ class Rule:
     text: str
     applies: Mapping[str, Any] = field(factory=dict)
     reason: str | None = None
+    file: str = ""
+    line: int = 0
 
 
 @frozen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spec.loading.packaged import Packaged, UnknownProtocol, available, find
+from spec.loading.packaged import Packaged, UnknownProtocol, available, find, shown
 from spec.loading.problems import DocumentError, Place, Problem
 from spec.loading.reading import read, read_data, read_text
 from spec.loading.source import Source, digest_of
@@ -20,4 +20,5 @@ __all__ = [
     "read",
     "read_data",
     "read_text",
+    "shown",
 ]

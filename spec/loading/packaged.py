@@ -9,7 +9,7 @@ from attrs import frozen
 
 from spec.loading.problems import did_you_mean
 
-__all__ = ["Packaged", "UnknownProtocol", "available", "find"]
+__all__ = ["Packaged", "UnknownProtocol", "available", "find", "shown"]
 
 _PROTOCOLS = Path(__file__).parent.parent / "protocols"
 
@@ -38,6 +38,12 @@ def available() -> list[Packaged]:
         if (version := re.fullmatch(r"v([0-9]{1,9})", path.stem))
     ]
     return sorted(found, key=lambda entry: (entry.name, entry.version))
+
+
+def shown(file: str) -> str:
+    """A document's file as it is told: a packaged one by its path in the package, another as it was named."""
+    root = _PROTOCOLS.parent.parent
+    return Path(file).relative_to(root).as_posix() if Path(file).is_relative_to(root) else file
 
 
 def find(name: str) -> Path:

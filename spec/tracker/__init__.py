@@ -3,6 +3,7 @@
 from spec.tracker.answers import Answer
 from spec.tracker.findings import Finding
 from spec.tracker.following import Slack
+from spec.tracker.hypothesis import Firing
 from spec.tracker.tracker import Tracker
 
-__all__ = ["Answer", "Finding", "Slack", "Tracker"]
+__all__ = ["Answer", "Finding", "Firing", "Slack", "Tracker"]

@@ -242,6 +242,7 @@ class Diagnosis:
             outputs = [debt.output for debt in fired.views[client].debts]
             if any(isinstance(o, Emission) and o.timer == key[1] and not differences(o.body, body) for o in outputs):
                 text = f"`{key[1]}` fired {due.at - at:.3f} s early"
+                self._follower.note_firing(h, client, key, due, at)
                 focus = h.focuses.get(due.cause, ())
                 return Finding("early", self._follower.timer_rules(key), text, client, at, True, focus)
         return None
@@ -299,6 +300,7 @@ class Diagnosis:
             closing = debt.output if debt is not None else None
             if isinstance(closing, Closing) and closing.code == code and closing.reason in {None, reason}:
                 text = f"{what}: `{key[1]}` fired {due.at - at:.3f} s early"
+                self._follower.note_firing(h, client, key, due, at)
                 focus = h.focuses.get(due.cause, ())
                 return Finding("early", self._follower.timer_rules(key), text, client, at, True, focus)
         told = [e for e in view.paid if reason and isinstance(e, Emission) and self.code(e.body).strip() == reason]
@@ -330,6 +332,7 @@ class Diagnosis:
             for key, due in self._follower.timers(h, view):
                 if self._follower.latest(h, due) + self._follower.within < now:
                     text = f"`{key[1]}` was due {now - due.at:.3f} s ago and did not fire"
+                    self._follower.note_firing(h, client, key, due, None)
                     rules, focus = self._document.timer(*key).rules, h.focuses.get(due.cause, ())
                     h.findings.append(Finding("missing", rules, text, client, now, True, focus))
                     del h.world.connections[view.number or 0].timers[key]

@@ -12,7 +12,7 @@ from spec.machine import Closing, Emission, Output
 from spec.machine.machine import Machine
 from spec.machine.world import Due
 from spec.tracker.findings import Finding
-from spec.tracker.hypothesis import Debt, Hypothesis, View
+from spec.tracker.hypothesis import Debt, Firing, Hypothesis, View
 from spec.tracker.matching import Difference, differences, reply_differences
 
 __all__ = ["Follower", "Slack"]
@@ -69,6 +69,12 @@ class Follower:
         self.owe(fired, outputs[1:], bound + self.within, focus)
         return fired
 
+    def note_firing(self, h: Hypothesis, client: str, key: TimerKey, due: Due, seen: float | None) -> None:
+        """Note when a timer was seen to fire, or that it did not."""
+        earliest, latest = due.at - self.slack.early - due.started, self.latest(h, due) - due.started
+        after = None if seen is None else seen - due.started
+        h.firings.append(Firing(client, *key, due.at - due.started, earliest, latest, after))
+
     def timer_rules(self, key: TimerKey) -> tuple[str, ...]:
         """The rules of when a timer fires, those of all timers first."""
         return tuple(dict.fromkeys((*self.document.timely, *self.document.timer(*key).rules)))
@@ -80,6 +86,7 @@ class Follower:
             if at < due.at - self.slack.early:
                 continue
             fired = self.fired(h, client, key, at)
+            self.note_firing(fired, client, key, due, at)
             latest = self.latest(h, due)
             if at > latest:
                 text = f"`{key[1]}` fired {at - due.at:.3f} s after it was due; {latest - due.at:.3f} s is allowed"

@@ -10,7 +10,7 @@ from spec.machine import Closing, Emission, Output, Pong, Refusal, Upgrade
 from spec.machine.world import World
 from spec.tracker.findings import Finding
 
-__all__ = ["Debt", "Hypothesis", "View"]
+__all__ = ["Debt", "Firing", "Hypothesis", "View"]
 
 
 @frozen
@@ -30,6 +30,22 @@ class Debt:
     @property
     def rules(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.focus, *self.output.rules)))
+
+
+@frozen
+class Firing:
+    """A timer of a client's connection as it was seen, in seconds since its start: due, the window allowed, and seen.
+
+    `seen` is None where it did not fire for as long as was waited for it.
+    """
+
+    client: str
+    state: str
+    timer: str
+    due: float
+    earliest: float
+    latest: float
+    seen: float | None
 
 
 @define
@@ -78,6 +94,7 @@ class Hypothesis:
     covered: set[str] = field(factory=set)
     visited: set[str] = field(factory=set)
     transitions: set[str] = field(factory=set)
+    firings: list[Firing] = field(factory=list)
 
     def copy(self) -> Hypothesis:
         return Hypothesis(
@@ -89,6 +106,7 @@ class Hypothesis:
             set(self.covered),
             set(self.visited),
             set(self.transitions),
+            list(self.firings),
         )
 
     def client_of(self, number: int) -> str | None:

@@ -25,7 +25,7 @@ from spec.tracker.content import Content
 from spec.tracker.diagnosis import Diagnosis
 from spec.tracker.findings import Finding
 from spec.tracker.following import Follower, Slack
-from spec.tracker.hypothesis import Debt, Hypothesis, View
+from spec.tracker.hypothesis import Debt, Firing, Hypothesis, View
 from spec.tracker.matching import short
 
 __all__ = ["Answer", "Slack", "Tracker"]
@@ -77,6 +77,11 @@ class Tracker:
     def transitions(self) -> set[str]:
         """The rows and cases of the document (JSON Pointers) that decided what was observed."""
         return self._best().transitions
+
+    @property
+    def firings(self) -> list[Firing]:
+        """The timers that were seen to fire, and those that did not when they had to."""
+        return self._best().firings
 
     @property
     def failed(self) -> bool:
