@@ -11,11 +11,15 @@ from typing import Any, TextIO
 from attrs import asdict
 
 from conformance.arranging import Arranged
+from conformance.charting import chart
 from conformance.preflight import Calibration
+from conformance.reporting.jsonl import encode_event
 from conformance.scripts import extent
 from conformance.verdicts import Result
 from spec.exits import Exit, Stop
+from spec.expressions import rfc3339
 from spec.parameters import format_value
+from spec.tracker import Firing
 
 __all__ = ["FORMAT", "Stream", "case_event", "header_event", "read_stream"]
 
@@ -34,6 +38,7 @@ def header_event(
         "protocol": target.document.name,
         "version": target.document.version,
         "title": target.document.title,
+        "started": rfc3339(target.epoch),
         "document": target.document.digest,
         "level": arranged.level,
         "seed": arranged.seed,
@@ -49,9 +54,17 @@ def header_event(
         "run": list(arranged.run),
         "skip": list(arranged.skip),
         "rules": {
-            rule.id: {"level": rule.level, "observe": rule.observe, "text": rule.text, "reason": rule.reason}
+            rule.id: {
+                "level": rule.level,
+                "observe": rule.observe,
+                "text": rule.text,
+                "reason": rule.reason,
+                "file": rule.file,
+                "line": rule.line,
+            }
             for rule in target.document.rules.values()
         },
+        "machine": chart(target.document),
         "cases": cases,
         "saved": saved,
         "guarantee": dict(guarantee),
@@ -93,7 +106,16 @@ def case_event(result: Result) -> dict[str, Any]:
         event["shrunk"] = {"from": asdict(result.shrunk), "to": asdict(extent(result.case.steps))}
     if result.measured:
         event["measured"] = dict(result.measured)
+    if result.firings:
+        event["timers"] = [_firing(firing) for firing in result.firings]
     return event
+
+
+def _firing(firing: Firing) -> dict[str, Any]:
+    """A timer's measurement, in seconds since it started."""
+    times = {f"{name}_s": getattr(firing, name) for name in ("due", "earliest", "latest", "seen")}
+    rounded = {name: None if value is None else round(value, 4) for name, value in times.items()}
+    return {"client": firing.client, "state": firing.state, "timer": firing.timer, **rounded}
 
 
 class Stream:
@@ -113,7 +135,7 @@ class Stream:
         """Take an event."""
         self.events.append(event)
         for file in self._files:
-            file.write(json.dumps(event, ensure_ascii=True, allow_nan=False, default=str) + "\n")
+            file.write(encode_event(event))
             file.flush()
 
     def close(self) -> None:
@@ -121,22 +143,46 @@ class Stream:
             file.close()
 
 
+_BEGINNING = f'{{"event": "header", "format": {FORMAT}, '
+"""How every stream begins, as `encode_event` writes it."""
+
+_LOST: Mapping[str, Any] = {
+    **dict.fromkeys(("protocol", "version", "document", "level", "fail_on", "target", "tier", "title"), "?"),
+    **dict.fromkeys(("seed", "guarantee", "saved", "started"), None),
+    "parameters": {},
+    "rules": {},
+    **dict.fromkeys(("keys", "given", "run", "skip"), ()),
+    "machine": {"states": (), "moves": ()},
+    "event": "header",
+    "format": FORMAT,
+    "tool": "handfast",
+    "addresses": False,
+    "owned": True,
+    "examples": 0,
+    "cases": "?",
+}
+"""What stands for the header of a run that was killed while it wrote it."""
+
+
 def read_stream(path: Path) -> list[dict[str, Any]]:
-    """Read a jsonl report; raises Stop with the line that does not fit."""
+    """Read a jsonl report, wherever the run that wrote it was killed; raises Stop with the line that does not fit."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise Stop(Exit.USAGE, f"{path}: {problem}") from None
+    lines = text.splitlines()
     events = []
     for number, line in enumerate(lines, 1):
         try:
             event = json.loads(line)
             events.append({**event, "event": event["event"]})
         except (ValueError, KeyError, TypeError):
-            if number == len(lines):
-                # The run was killed while it wrote this line; what came before it stands.
+            if number == 1 or (number == len(lines) and not text.endswith("\n")):
+                # The run was killed while it wrote this line, and what came before it stands; or this is another file.
                 break
             raise Stop(Exit.USAGE, f"{path}:{number}: not an event of a run") from None
+    if "\n" not in text and not events and (text.startswith(_BEGINNING) or _BEGINNING.startswith(text)):
+        return [dict(_LOST)]
     if not events or events[0]["event"] != "header" or events[0].get("format") != FORMAT:
         raise Stop(Exit.USAGE, f"{path} is no jsonl report of format {FORMAT}")
     return events

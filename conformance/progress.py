@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from conformance.terminal import print_header, print_result
+from conformance.reporting.terminal import print_header, print_result
 from conformance.verdicts import Result
 
 __all__ = ["Progress"]

@@ -14,12 +14,13 @@ from conformance.clock import Clock
 from conformance.plan import Plan
 from conformance.preflight import calibrate
 from conformance.repeats import folded
+from conformance.reporting.terminal import transcript_line
 from conformance.runner import Runner
 from conformance.saved import misfit
 from conformance.scripts import Case, case_from_data
-from conformance.terminal import transcript_line
 from conformance.verdicts import Result
 from spec.exits import Exit, Stop
+from spec.expressions import rfc3339
 
 __all__ = ["replay"]
 
@@ -42,7 +43,7 @@ def replay(arranged: Arranged, saved: Mapping[str, Any]) -> Exit:
         console.print("  [dim]the document has changed since this failure was saved[/]")
     console.print(f"  was: {', '.join(saved['rules'][:1])} {saved['message']}", markup=False)
     for entry in folded([asdict(entry) for entry in result.transcript]):
-        console.print(transcript_line(entry))
+        console.print(transcript_line(entry, rfc3339(arranged.target.epoch)))
     if result.message:
         console.print(f"  now: {', '.join(result.rules[:1])} {result.message}", markup=False)
     console.print(f"replay: [bold]{became}[/]")

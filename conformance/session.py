@@ -21,11 +21,11 @@ from conformance.clock import Clock
 from conformance.coverage import coverage
 from conformance.events import Stream, calibration_event, case_event, header_event
 from conformance.families import all_cases, transitions
-from conformance.folds import KINDS, unknown_kind
 from conformance.globs import select
 from conformance.guarantee import guarantee, holds
 from conformance.plan import Plan
 from conformance.preflight import calibrate, preflight
+from conformance.reporting import KINDS, unknown_kind
 from conformance.runner import Runner
 from conformance.saved import SavedFailures, Shelf, read_saved
 from conformance.scripts import Case
@@ -34,7 +34,20 @@ from conformance.verdicts import Result, exit_of, run_verdict
 from spec.exits import Exit, Stop
 from spec.parameters import format_value
 
-__all__ = ["SHRINK", "Report", "Session", "choose", "enough_addresses", "parse_report", "write_text"]
+__all__ = [
+    "SHRINK",
+    "STDOUT",
+    "Report",
+    "Session",
+    "choose",
+    "enough_addresses",
+    "parse_report",
+    "write_report",
+    "write_text",
+]
+
+STDOUT = Path("-")
+"""The path by which a report goes to standard output."""
 
 SHRINK = 10.0
 """For how many seconds a run shrinks its failures unless told otherwise."""
@@ -173,7 +186,7 @@ class Session:
         try:
             await self._unless_interrupted(signals, lambda: self._calibrate(plan, clock))
         except Stop as stop:
-            self._finish(plan, every, {}, "error", str(stop).splitlines()[0], started)
+            self._finish(plan, every, {}, "error", stop.exit, str(stop).splitlines()[0], started)
             raise
         self.began(self.stream.events)
         await self._unless_interrupted(signals, lambda: runner.run(chosen))
@@ -233,8 +246,9 @@ class Session:
         if self.interrupted and verdict == "conformant":
             verdict = "inconclusive"
         reason = self._reason(runner, results, len(chosen))
-        self._finish(plan, every, results, verdict, reason, started, filtered=filtered or partial)
-        return exit_of(verdict, told, died=died, interrupted=self.interrupted)
+        code = exit_of(verdict, told, died=died, interrupted=self.interrupted)
+        self._finish(plan, every, results, verdict, code, reason, started, filtered=filtered or partial)
+        return code
 
     async def _still_alive(self, plan: Plan, clock: Clock, runner: Runner) -> None:
         """The last probe: a target that does not answer any more has died of what was done to it."""
@@ -257,6 +271,7 @@ class Session:
         every: list[Case],
         results: dict[str, Result],
         verdict: str,
+        code: Exit,
         reason: str,
         started: float,
         *,
@@ -265,6 +280,7 @@ class Session:
         footer = {
             "event": "footer",
             "verdict": verdict,
+            "exit": int(code),
             "complete": not reason,
             "reason": reason,
             "duration_s": round(time.monotonic() - started, 3),
@@ -276,17 +292,29 @@ class Session:
         self.stream.tell(footer)
         for report in self.reports:
             if report.kind != "jsonl":
-                _write(report, self.stream.events)
+                write_report(report, self.stream.events)
 
 
-def _write(report: Report, events: list[dict[str, Any]]) -> None:
+def write_report(report: Report, events: list[dict[str, Any]]) -> None:
+    """Write a report of a run; raises Stop where that cannot be done."""
     write_text(report.path, KINDS[report.kind](events))
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if report.kind == "github" and summary:
+        from conformance.reporting.github import step_summary
+
+        # The file is the step's, and may hold what others of its commands have said.
+        write_text(Path(summary), step_summary(events), mode="a")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a report's text; raises Stop where that cannot be done."""
+def write_text(path: Path, text: str, mode: str = "w") -> None:
+    """Write a report's text, to standard output where the path is `-`; raises Stop where that cannot be done."""
+    if path == STDOUT:
+        print(text, end="")
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        # Servers may send lone surrogates, which no encoding of text has.
+        with path.open(mode, encoding="utf-8", errors="replace") as file:
+            file.write(text)
     except OSError as problem:
         raise Stop(Exit.USAGE, f"the report {path} cannot be written: {problem.strerror}") from None

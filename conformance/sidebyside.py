@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+import time
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from itertools import zip_longest
@@ -17,8 +18,9 @@ from conformance.arranging import Arranged
 from conformance.comparing import Compared
 from conformance.contrasting import Difference, Group
 from conformance.preflight import Calibration
+from conformance.reporting.exchange import in_short
 from conformance.scripts import case_to_data
-from conformance.terminal import in_short
+from spec.expressions import rfc3339
 from spec.parameters import format_value
 
 __all__ = ["FORMAT", "as_data", "print_comparison", "print_heading"]
@@ -183,7 +185,7 @@ def _short(event: Data) -> str:
             return f"a binary message of {size} bytes"
         case "close", (code, reason):
             return f"close {code if code != 1005 else '(no code)'} {reason}".rstrip()
-    return in_short(str(event["value"]))
+    return in_short(str(event["value"]), rfc3339(time.time()))
 
 
 def _beside(one: list[str], other: list[str], wide: int) -> Iterable[str]:
@@ -208,7 +210,7 @@ def _print_footer(console: Console, data: Data) -> None:
         console.print(f"  [dim]not compared: {len(names)} cases ({escape(why)}): {escape(_some(names))}[/]")
     if data["free_texts"]:
         name, texts = next(iter(data["free_texts"].items()))
-        example = f"{name}: {in_short(json.dumps(texts['a']))} and {in_short(json.dumps(texts['b']))}"
+        example = f"{name}: {json.dumps(texts['a'])} and {json.dumps(texts['b'])}"
         console.print(
             f"  [dim]worded differently, as servers may: {len(data['free_texts'])} texts ({escape(example)})[/]"
         )

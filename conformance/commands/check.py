@@ -12,6 +12,7 @@ __all__ = ["CHECK", "run_session"]
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     from conformance.arranging import LEVELS, target_arguments
+    from conformance.reporting import KINDS
 
     parser.add_argument(
         "url", nargs="?", metavar="URL", help="the target's base, ws:// or wss://, with its path prefix"
@@ -26,7 +27,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--examples", type=int, metavar="N", help="how many of each property are drawn (default: by the level)"
     )
-    parser.add_argument("--report", metavar="KIND:PATH", action="append", default=[], help="json, jsonl or terminal")
+    parser.add_argument(
+        "--report",
+        metavar="KIND:PATH",
+        action="append",
+        default=[],
+        help=f"{', '.join(KINDS)}; a PATH of - is standard output (repeatable)",
+    )
     parser.add_argument(
         "--failures",
         metavar="DIR",

@@ -10,12 +10,16 @@ from unittest import mock
 from attrs import evolve
 
 from conformance.arranging import Arranged, arrange, bare_arguments
+from conformance.coverage import coverage
+from conformance.events import calibration_event, case_event, header_event
 from conformance.families import all_cases
+from conformance.guarantee import guarantee
 from conformance.plan import Plan
 from conformance.player import Entry
+from conformance.preflight import Calibration
 from conformance.scripts import Case, Open, Settle
 from conformance.verdicts import Result
-from spec.tracker import Finding
+from spec.tracker import Finding, Slack
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 URL = "ws://127.0.0.1:1"
@@ -66,3 +70,17 @@ def result(verdict: str = "pass", name: str = "family/one", *findings: Finding, 
     )
     found = Result(case(name), verdict, rules, findings[0].text if findings else "", findings, transcript)
     return evolve(found, **more)
+
+
+def stream(*results: Result, complete: bool = True, **changes: Any) -> list[dict[str, Any]]:
+    """The events of a run."""
+    every = cases("message")
+    header = header_event(arranged("rollout=message", *EVERY_RULE), 7, guarantee(plan("message"), every, every))
+    events = [header | changes, calibration_event(Calibration(0.0012, 0.15, Slack()))]
+    events += [case_event(one) for one in results]
+    if complete:
+        covered = coverage(plan("message"), cases("message"), {one.case.id: one for one in results}, filtered=True)
+        footer: dict[str, Any] = {"verdict": "nonconformant", "exit": 1, "complete": True, "reason": ""}
+        footer |= {"duration_s": 1.5, "unsaved": None, "baseline": None, "coverage": covered, "guaranteed": False}
+        events.append({"event": "footer", **footer})
+    return events
