@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from attrs import evolve
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import validator_for
 
@@ -249,6 +249,7 @@ def hostile(text: str) -> list[dict[str, Any]]:
     return stream(said)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.one_of(st.text(), st.just(HOSTILE)))
 def test_whatever_a_server_says_is_content_and_never_form(text: str) -> None:
     """No report breaks on it, and none takes it for its own markup or commands."""
