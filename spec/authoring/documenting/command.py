@@ -1,0 +1,56 @@
+"""`handfast docs`: the documentation of a protocol."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from spec.cli import Command
+
+if TYPE_CHECKING:
+    from spec.authoring.outlining import Outline
+    from spec.authoring.written import Written
+
+__all__ = ["DOCS"]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("document", metavar="DOC", help="a packaged protocol by name, or a document's path")
+    parser.add_argument("--html", metavar="FILE", help="write one page of HTML that needs nothing beside it")
+    parser.add_argument("--markdown", metavar="FOLDER", help="write a tree of Markdown")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where what is there is stale")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from spec.authoring.outlining import outline
+    from spec.authoring.reading import read_document
+    from spec.authoring.written import put, stale
+    from spec.exits import Exit, Stop
+
+    if arguments.html is None and arguments.markdown is None:
+        raise Stop(Exit.USAGE, "what is to be written?", "say `--html FILE` or `--markdown FOLDER`, or both")
+    document = outline(read_document(arguments.document))
+    files = _written(document, arguments.html, arguments.markdown)
+    if arguments.check:
+        return stale(files, document.digest)
+    put(files)
+    return Exit.CONFORMANT
+
+
+def _written(document: Outline, page: str | None, folder: str | None) -> list[Written]:
+    from spec.authoring.documenting.contents import pages
+    from spec.authoring.documenting.html import html
+    from spec.authoring.documenting.markdown import markdown
+    from spec.authoring.exporting.stamp import stamp
+    from spec.authoring.written import Written
+
+    every = pages(document)
+    made = f"Made from `{stamp(document)}` by `handfast docs`; do not edit it, make it anew."
+    files = [Written(page, html(document, every, made))] if page is not None else []
+    if folder is not None:
+        tree = markdown(document, every, made)
+        files += [Written(f"{folder.rstrip('/')}/{path}", text) for path, text in tree.items()]
+    return files
+
+
+DOCS = Command("docs", "the documentation of a protocol, as HTML and Markdown", _arguments, _run)

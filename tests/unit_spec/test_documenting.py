@@ -1,0 +1,319 @@
+"""Documentation: it says what the document says, links lead somewhere, and everybody can read it."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Mapping
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from spec.authoring.documenting.contents import pages
+from spec.authoring.documenting.html import _CSS, html
+from spec.authoring.documenting.markdown import markdown
+from spec.authoring.documenting.samples import samples
+from spec.authoring.exporting.jsonschema import bundle
+from spec.authoring.outlining import Outline, legality, outline, side_name
+from spec.cli import main
+from spec.loading import available, find, read
+from tests.browser.devtools import launched
+
+PACKAGED = [f"{entry.name}@{entry.version}" for entry in available()]
+LOADED = """() => new Promise((done) => {
+  if (document.readyState === "complete") done(); else addEventListener("load", () => done());
+})"""
+VOID = {"meta", "wbr", "link", "br", "img", "hr", "input"}
+
+
+@cache
+def laid_out(name: str = "chat") -> Outline:
+    return outline(read(find(name)))
+
+
+def edited(**sections: Any) -> Outline:
+    """Chat with sections laid over its own."""
+    found = laid_out()
+    return Outline({**found.data, **sections}, found.digest, found.states, found.receive)
+
+
+@cache
+def page(name: str = "chat") -> str:
+    return html(laid_out(name), pages(laid_out(name)), "made")
+
+
+@cache
+def tree(name: str = "chat") -> Mapping[str, str]:
+    return markdown(laid_out(name), pages(laid_out(name)), "made")
+
+
+class Structure(HTMLParser):
+    """What an assistive technology makes of a page; tags that are not closed fail."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.headings: list[int] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.tables: list[dict[str, int]] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        self.ids += [attributes["id"] or ""] if "id" in attributes else []
+        self.links += [attributes["href"] or ""] if tag == "a" else []
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "table":
+            self.tables.append({"caption": 0, "col": 0, "row": 0, "tr": 0})
+        if self.tables and tag in {"caption", "tr"}:
+            self.tables[-1][tag] += 1
+        if tag == "th":
+            self.tables[-1][str(attributes["scope"])] += 1
+        if tag not in VOID and not (self.open and self.open[-1] == "svg" and tag in {"rect", "line", "path"}):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_page_is_for_everybody(name: str) -> None:
+    """Landmarks, headings without gaps, tables with captions and headers, drawings with words, places to scroll."""
+    found = Structure(page(name))
+    tags = [tag for tag, _ in found.tags]
+
+    assert {tag: tags.count(tag) for tag in ("main", "nav", "header", "footer", "h1")} == dict.fromkeys(
+        ("main", "nav", "header", "footer", "h1"), 1
+    )
+    assert ("html", {"lang": "en"}) in found.tags
+    assert found.headings[0] == 1
+    assert all(later <= sooner + 1 for sooner, later in zip(found.headings, found.headings[1:], strict=False))
+    for table in found.tables:
+        assert (table["caption"], table["row"]) == (1, table["tr"] - 1)
+        assert table["col"] > 1
+    for tag, attributes in found.tags:
+        if tag == "svg":
+            assert attributes["role"] == "img"
+            assert set((attributes["aria-labelledby"] or "").split()) <= set(found.ids)
+        if attributes.get("role") == "region":
+            assert attributes["tabindex"] == "0"
+            assert attributes["aria-label"]
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_every_link_of_the_page_leads_somewhere(name: str) -> None:
+    """To an id that is there once; and nothing is fetched from anywhere."""
+    found = Structure(page(name))
+
+    assert len(found.ids) == len(set(found.ids))
+    assert [link for link in found.links if not link.startswith("#") or link[1:] not in {*found.ids}] == []
+    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in found.tags}
+    assert "url(" not in page(name)
+    assert "@import" not in page(name)
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_every_link_of_the_tree_leads_somewhere(name: str) -> None:
+    """To a file of it, and to an anchor there."""
+    for path, text in tree(name).items():
+        for target in re.findall(r"\]\(([^)]*)\)", re.sub(r"`[^`\n]*`", "", text)):
+            file, _, anchor = target.partition("#")
+            there = posixpath.normpath(posixpath.join(posixpath.dirname(path), file)) if file else path
+            assert there in tree(name), (path, target)
+            assert not anchor or f'<a id="{anchor}"></a>' in tree(name)[there], (path, target)
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_tree_has_whole_tables(name: str) -> None:
+    """As many cells in every row as in its head."""
+    for path, text in tree(name).items():
+        width = 0
+        for line in text.splitlines():
+            cells = len(re.split(r"(?<!\\)\|", line)) - 2 if line.startswith("|") else 0
+            assert not (width and cells) or cells == width, (path, line)
+            width = cells
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_everything_of_a_document_is_told(name: str) -> None:
+    """Rules with their texts, parameters, messages, states, timers, errors, checks, scenarios, versions."""
+    document, said = laid_out(name), re.sub(r"<[^>]*>", "", page(name))
+    scenarios, rules = document.section("scenarios"), document.section("rules")
+    named = [*rules, *document.section("parameters"), *document.errors, *document.states, *scenarios]
+    named += [*document.section("messages"), *document.section("refusals"), *document.section("framing")]
+    named += [timer.name for state in document.states.values() for timer in state.timers]
+    named += [entry["step"] for entry in document.section("tokens").get("ladder", ())]
+    named += [str(entry["name"]) for entry in document.data.get("versions", ())]
+
+    assert [name for name in named if name not in said] == []
+    assert page(name).count('<span id="rule-') == len(rules)
+
+
+def test_the_matrix_says_what_happens() -> None:
+    """In the words of each outcome, for the states in their order."""
+    rows = {line.split(" | ")[0]: line.strip("| ").split(" | ")[1:] for line in tree()["matrix.md"].splitlines()}
+
+    assert rows["| [chat\\_message](messages/client-chat_message.md)"][0] == "**closes** AUTH\\_REQUIRED"
+    assert rows["| `other`"][1] == "**refused** MESSAGE\\_UNKNOWN\\_TYPE"
+    assert rows["| `binary`"] == ["**closes** 1003"] * 4
+
+
+def test_the_order_of_errors_is_that_of_the_cases() -> None:
+    """Which wins is told as first to last."""
+    assert (
+        "MESSAGE\\_INVALID › RATE\\_LIMITED › TOKEN\\_INVALID › TOKEN\\_EXPIRED › AUTH\\_REPLAYED"
+        in tree()["errors.md"]
+    )
+
+
+def test_deployments_are_told_apart() -> None:
+    """Which version each rollout stage serves."""
+    stages = [line for line in tree()["versions.md"].splitlines() if line.startswith("| `rollout`")]
+
+    assert [re.findall(r"\*\*([a-z ]+)\*\*", line) for line in stages] == [
+        ["not served", "served"],
+        ["served", "served"],
+        ["served", "not served"],
+    ]
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_examples_are_valid_and_broken_ones_are_not(name: str) -> None:
+    """By the exported schema; they are the same each time."""
+    document, whole = laid_out(name), bundle(laid_out(name))
+    for role in ("client", "server"):
+        for message in document.messages(role):
+            schema = {"$ref": f"#/$defs/{side_name(role, message)}", "$defs": whole["$defs"]}
+            valid = jsonschema_rs.validator_for(schema, validate_formats=True).is_valid
+            found = samples(document, role, message)
+            assert found.valid
+            assert [body for body in found.valid if not valid(body)] == []
+            assert samples(document, role, message) == found
+    assert samples(laid_out(), "client", "chat_message").broken[0].pointer == "/payload"
+
+
+def test_states_of_a_message_are_those_in_which_it_is_legal() -> None:
+    """What is always refused is not legal; what is broadcast reaches members of the room alone."""
+    legal = legality(laid_out())
+
+    assert legal.where("client", "chat_message") == ("connected.v2.fresh", "connected.v2.expiring", "connected.v1")
+    assert legal.where("server", "chat_message") == legal.where("client", "chat_message")
+    assert legal.where("server", "auth_required") == ("connected.v2.fresh",)
+    assert "authenticating" in legal.where("client", "auth")
+
+
+def test_what_is_not_known_is_told_as_it_is_written() -> None:
+    """Sections, effects, steps and invariants that no page was made for; nothing of them is lost, and none fails."""
+    odd = edited(
+        http={"negotiate": {"path": "/negotiate", "rules": ["CHAT-OPEN-1"]}},
+        records={"link": {"key": "$link.token", "states": {"issued": {}}}},
+        deployment=["hook"],
+        invariants=[{"order": "<kept>", "rules": ["CHAT-MSG-9"]}],
+        scenarios={"odd": {"text": "Odd.", "steps": [{"client": "a", "call": "Join", "with": ["<x>"]}]}},
+    )
+    made = html(odd, pages(odd), "made")
+    said = Structure(made)
+
+    assert "page-more" in said.ids
+    for word in ("/negotiate", "$link.token", "hook", "&lt;kept&gt;", "&lt;x&gt;"):
+        assert word in made
+
+
+# ------------------------------------------------------------------------------------------------------------- style
+
+
+def _luminance(colour: str) -> float:
+    """WCAG 2.2, relative luminance."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2, contrast ratio."""
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_can_be_read() -> None:
+    """In the light, in the dark and in print, on the page and on what is raised: 7 to 1 for text (WCAG 2.2, AAA)."""
+    schemes = re.findall(r":root \{([^}]*)\}", _CSS.read_text())
+    colours = [dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", scheme)) for scheme in schemes]
+
+    assert contrast("#777777", "#ffffff") < 4.5 < contrast("#767676", "#ffffff")
+    assert len(colours) == 3
+    for scheme in colours:
+        for ground in ("page", "raised"):
+            for ink in ("ink", "soft", "link", "good", "bad"):
+                assert contrast(scheme[ink], scheme[ground]) >= 7, (ink, ground, scheme)
+
+
+@pytest.mark.chromium
+def test_the_page_fits_a_phone(chromium: str, tmp_path: Path) -> None:
+    """And a desk: the page itself never scrolls sideways, and what is drawn has room for its words."""
+    (tmp_path / "page.html").write_text(page(), encoding="utf-8")
+    with launched(chromium, tmp_path / "profile") as browser, browser.tabs("about:blank") as [tab]:
+        for width in (320, 390, 1280):
+            tab._call(
+                "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 400
+            )
+            tab.go((tmp_path / "page.html").as_uri())
+            tab._evaluate(LOADED)
+            assert tab._evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, width
+        outside = (
+            "() => [...document.querySelectorAll('svg')].flatMap((svg) => [...svg.querySelectorAll('text')]"
+            ".filter((text) => text.getBBox().x + text.getBBox().width > svg.viewBox.baseVal.width)"
+            ".map((text) => text.textContent))"
+        )
+        assert tab._evaluate(outside) == []
+
+
+# ----------------------------------------------------------------------------------------------------------- command
+
+
+def test_documentation_is_written_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--check` passes what was just written, and names each file that is stale."""
+    words = ["docs", "chat", "--html", str(tmp_path / "chat.html"), "--markdown", str(tmp_path / "chat")]
+
+    assert main(words) == 0
+    assert {str(path.relative_to(tmp_path / "chat")) for path in (tmp_path / "chat").rglob("*.md")} == set(tree())
+    assert laid_out().digest in (tmp_path / "chat.html").read_text()
+    assert main([*words, "--check"]) == 0
+    (tmp_path / "chat" / "rules.md").write_text("nothing")
+    (tmp_path / "chat" / "matrix.md").unlink()
+    assert main([*words, "--check"]) == 1
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        str(tmp_path / "chat" / name) for name in ("matrix.md", "rules.md")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(("chat",), "what is to be written?"), (("chta", "--html", "x"), "did you mean `chat`?")]
+)
+def test_what_is_mistyped_is_told(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, with the exit code of a usage error."""
+    assert main(["docs", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_schemas_on_the_page_are_json() -> None:
+    """What stands unfolded as a schema can be copied."""
+    from html import unescape
+
+    shown = re.findall(r'aria-label="Schema of the whole message"><code>(.*?)</code>', page(), re.S)
+
+    assert len(shown) == len(laid_out().messages("client")) + len(laid_out().messages("server"))
+    assert all(json.loads(unescape(text))["type"] == "object" for text in shown)
