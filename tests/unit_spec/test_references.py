@@ -129,9 +129,9 @@ DANGLING = {
         ("messages:\n", "messages:\n  §binary: {server: {payload: {}}}\n"),
         "`binary` is the name of an input, and cannot be that of a message (reserved: oversize, binary, not_utf8, ",
     ),
-    "a message named like an input of another binding": (
-        ("messages:\n", "messages:\n  §handshake: {client: {payload: {}}}\n"),
-        "`handshake` is the name of an input",
+    "a message named like what befalls a member of a room": (
+        ("messages:\n", "messages:\n  §joined: {client: {payload: {}}}\n"),
+        "`joined` is the name of an input",
     ),
     "an error": (("error: AUTH_REQUIRED", "error: §AUTH_REQIRED"), "no error `AUTH_REQIRED` (did you mean"),
     "a room that is joined": (("{join: recipe}", "{join: §kitchen}"), "there is no room `kitchen` (known: recipe)"),
