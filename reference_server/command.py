@@ -7,6 +7,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from spec.cli import Command
+from spec.deploying import read_deployment
 from spec.exits import Exit, Stop
 from spec.keyring import key_arguments, keyring
 
@@ -36,6 +37,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="parameters",
         help="a parameter of the protocol, such as auth_deadline=2s (repeatable)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--with", metavar="NAME=env:VARIABLE", action="append", default=[], dest="deployment",
+        help="what the document asks of a deployment, such as service_token=env:SERVICE (repeatable)",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="run with the document's quick-test values")
     parser.add_argument("--tls-cert", metavar="PATH", help="the certificate chain (PEM); serves wss")
@@ -69,6 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
     document = _document(arguments)
     parameters = _parameters(document, arguments.parameters, quick=arguments.quick)
     policy = _policy(document, parameters, arguments)
+    deployment = read_deployment(document, arguments.deployment)
     context = _tls(arguments.tls_cert, arguments.tls_key)
     drain = _drain(arguments.drain)
 
@@ -88,6 +94,7 @@ def _run(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         ssl_context=context,
         operations_port=arguments.metrics_port,
+        deployment=deployment,
         settings=Settings(max_connections=arguments.max_connections, operations=arguments.metrics_port is None),
         log=make_log(arguments.log, lines),
     )

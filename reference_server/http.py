@@ -18,7 +18,17 @@ from attrs import field, frozen
 
 from spec.machine import Request
 
-__all__ = ["Answer", "BadHead", "Head", "handshake_fault", "json_answer", "linger", "read_head", "send_answer"]
+__all__ = [
+    "Answer",
+    "BadHead",
+    "Head",
+    "handshake_fault",
+    "json_answer",
+    "linger",
+    "read_body",
+    "read_head",
+    "send_answer",
+]
 
 _CHUNK = 16 * 1024
 
@@ -43,6 +53,8 @@ class Head:
     has_body: bool
     rest: bytes
     exchange: h11.Connection
+    body: bytes = b""
+    """What of a body came with the head."""
 
 
 class BadHead(Exception):
@@ -94,8 +106,32 @@ def _head(event: h11.Request, exchange: h11.Connection, address: str) -> Head:
         headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers),
         address=address,
     )
-    has_body = not isinstance(_next_event(exchange), h11.EndOfMessage)
-    return Head(request, event.http_version, has_body, exchange.trailing_data[0], exchange)
+    behind = _next_event(exchange)
+    body = bytes(behind.data) if isinstance(behind, h11.Data) else b""
+    has_body = not isinstance(behind, h11.EndOfMessage)
+    return Head(request, event.http_version, has_body, exchange.trailing_data[0], exchange, body)
+
+
+async def read_body(stream: trio.abc.Stream, head: Head, most: int, within: float) -> bytes | None:
+    """Read a request's body, of one over `most` bytes only a little more than that; None where it never ended."""
+    exchange, body = head.exchange, bytearray(head.body)
+    if not head.has_body:
+        return b""
+    with trio.move_on_after(within):
+        if exchange.they_are_waiting_for_100_continue:
+            await stream.send_all(exchange.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+        while len(body) <= most:
+            match _next_event(exchange):
+                case h11.Data(data=data):
+                    body += data
+                case h11.EndOfMessage():
+                    return bytes(body)
+                case h11.ConnectionClosed():
+                    return None
+                case _:
+                    exchange.receive_data(bytes(await stream.receive_some(_CHUNK)))
+        return bytes(body)
+    raise BadHead(json_answer(408, {"code": "REQUEST_TIMEOUT"}), exchange)
 
 
 def _origin_form(target: str) -> str:

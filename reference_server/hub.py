@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import trio
+from attrs import evolve
 
 from reference_server.clock import Clock
 from reference_server.logs import Log, failure
@@ -42,12 +43,13 @@ class Hub:
         clock: Clock,
         log: Log,
         metrics: Metrics,
+        deployment: Mapping[str, Any] | None = None,
     ) -> None:
         self.document = document
         self.metrics = metrics
         self.log = log
         self.stopping = False
-        self._engine = Engine(document, parameters, judge)
+        self._engine = Engine(document, parameters, judge, deployment)
         self._binding = BINDINGS[document.binding]
         self._settings = settings
         self._clock = clock
@@ -78,6 +80,18 @@ class Hub:
         self._deliver(answer.outputs, now)
         self._settle(now)
         return answer, outbox
+
+    def endpoint(self, request: Request) -> str | None:
+        """The endpoint beside the upgrade that a request is for, or None."""
+        return self._engine.machine.endpoint(request)
+
+    def request(self, endpoint: str, request: Request) -> Refusal:
+        """Answer a request for an endpoint, behind what it sends."""
+        now = self._clock.now()
+        answer = self._engine.request(endpoint, request, now)
+        self._deliver(answer.outputs, now)
+        self._settle(now)
+        return evolve(answer, body=_filled(answer.body, now))
 
     def receive(self, number: int, frame: Frame) -> None:
         """Handle a message of a connection."""
@@ -140,7 +154,13 @@ class Hub:
             match output:
                 case Emission():
                     self._emit(output, outbox, now)
-                case Closing():
+                case Closing(how="may"):
+                    pass
+                case Closing(how=how):
+                    farewell = self.document.farewell
+                    if farewell is not None and how in {"disconnect", "leave"}:
+                        name = self.document.envelope.discriminator.lstrip("/")
+                        outbox.put(self._binding.encode({name: farewell[0]}, encode))
                     outbox.close(output.code, output.reason)
 
     def _emit(self, output: Emission, outbox: Outbox, now: float) -> None:

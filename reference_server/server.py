@@ -10,10 +10,21 @@ from functools import partial
 from typing import Any
 
 import trio
+from attrs import evolve
 
 from reference_server.clock import Clock
 from reference_server.connection import Connection
-from reference_server.http import Answer, BadHead, Head, handshake_fault, json_answer, linger, read_head, send_answer
+from reference_server.http import (
+    Answer,
+    BadHead,
+    Head,
+    handshake_fault,
+    json_answer,
+    linger,
+    read_body,
+    read_head,
+    send_answer,
+)
 from reference_server.hub import Hub
 from reference_server.logs import Log, failure, silent_log
 from reference_server.metrics import Metrics
@@ -50,12 +61,22 @@ class Server:
         settings: Settings,
         clock: Clock,
         log: Log,
+        deployment: Mapping[str, Any] | None = None,
     ) -> None:
         self.document = document
         self.settings = settings
         self.log = log
         self.metrics = Metrics()
-        self.hub = Hub(document, parameters, judge_token, settings=settings, clock=clock, log=log, metrics=self.metrics)
+        self.hub = Hub(
+            document,
+            parameters,
+            judge_token,
+            settings=settings,
+            clock=clock,
+            log=log,
+            metrics=self.metrics,
+            deployment=deployment,
+        )
         self.ports: tuple[int, ...] = ()
         self.finished = trio.Event()
         """Set once `shutdown` is through."""
@@ -98,13 +119,33 @@ class Server:
         head = await self._head(stream, address)
         if head is None:
             return
-        operation = self._operation(head.request)
-        if operation is not None:
+        endpoint = self.hub.endpoint(head.request)
+        operation = self._operation(head.request) if endpoint is None else None
+        if endpoint is not None:
+            await self._endpoint(stream, head, endpoint)
+        elif operation is not None:
             await self._answer(stream, head, operation)
         elif len(self.hub) >= self.settings.max_connections and not self.hub.stopping:
             await self._refuse(stream, head, _FULL)
         else:
             await self._decide(stream, head)
+
+    async def _endpoint(self, stream: trio.abc.Stream, head: Head, name: str) -> None:
+        try:
+            body = await read_body(stream, head, self._largest, self.settings.head_within)
+        except BadHead as problem:
+            await self._refuse(stream, head, problem.answer)
+            return
+        if body is None:
+            return
+        try:
+            answer = self.hub.request(name, evolve(head.request, body=body))
+        except Exception as problem:
+            self.log.error("endpoint.failed", endpoint=name, **failure(problem))
+            await self._refuse(stream, head, _INTERNAL)
+            return
+        self.log.info("endpoint.answered", endpoint=name, status=answer.status)
+        await self._answer(stream, head, json_answer(answer.status, answer.body, answer.headers))
 
     async def _decide(self, stream: trio.abc.Stream, head: Head) -> None:
         fault = handshake_fault(head)
@@ -201,6 +242,7 @@ async def open_server(
     settings: Settings | None = None,
     clock: Clock | None = None,
     log: Log | None = None,
+    deployment: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Server]:
     """A server without listeners: give its `serve_stream` transports, of memory if you like.
 
@@ -213,6 +255,7 @@ async def open_server(
         settings=settings or Settings(),
         clock=clock or Clock(),
         log=log or silent_log(),
+        deployment=deployment,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.hub.run_timers)
@@ -231,6 +274,7 @@ async def serve(
     operations_port: int | None = None,
     settings: Settings | None = None,
     log: Log | None = None,
+    deployment: Mapping[str, Any] | None = None,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve a document over TCP until the server's `shutdown` is through, or until cancelled.
@@ -240,7 +284,8 @@ async def serve(
     settings = settings or Settings()
     listeners = await trio.open_tcp_listeners(port, host=host, backlog=settings.backlog)
     own = [] if operations_port is None else await trio.open_tcp_listeners(operations_port, host=host)
-    async with open_server(document, parameters, policy, settings=settings, log=log) as server:
+    opened = open_server(document, parameters, policy, settings=settings, log=log, deployment=deployment)
+    async with opened as server:
         server.ports = tuple(listener.socket.getsockname()[1] for listener in (*listeners, *own))
         async with trio.open_nursery() as nursery:
             await nursery.start(trio.serve_listeners, server.serve_accepted, _wrapped(listeners, ssl_context))

@@ -61,6 +61,12 @@ def compile_source(source: Source) -> model.Document:
             name: model.Memory(name, tuple(entry["key"]), entry["until"])
             for name, entry in data.get("memories", {}).items()
         },
+        timers=tuple(_timer(name, "", entry, "/connection") for name, entry in connection.get("timers", {}).items()),
+        farewell=_farewell(data["wire"].get("farewell")),
+        query=opening.get("query", {}),
+        records={name: tuple(entry["key"]) for name, entry in data.get("records", {}).items()},
+        deployment=data.get("deployment", {}),
+        http={name: _endpoint(name, entry, refusals, definitions) for name, entry in data.get("http", {}).items()},
         rooms={name: entry["key"] for name, entry in data.get("rooms", {}).items()},
         path=opening["path"],
         other_paths=tuple(opening.get("other_paths", ())),
@@ -129,7 +135,39 @@ def _form(entry: Mapping[str, Any], schema: Mapping[str, Any], at: str, definiti
         unknown_rules=_rules(unknown),
         examples=tuple(entry.get("examples", ())),
         text=entry.get("text", ""),
+        answered_by=entry.get("answered_by"),
+        replies=entry.get("replies", False),
     )
+
+
+def _farewell(entry: Mapping[str, Any] | None) -> tuple[str, float] | None:
+    return None if entry is None else (entry["message"], parse_value("duration", entry["within"]))
+
+
+def _endpoint(
+    name: str, entry: Mapping[str, Any], refusals: Mapping[str, int], definitions: Mapping[str, Any]
+) -> model.Endpoint:
+    return model.Endpoint(
+        name=name,
+        method=entry["method"],
+        path=entry["path"],
+        schema={**entry["body"], "definitions": definitions} if definitions else entry["body"],
+        examples=tuple(entry["examples"]),
+        error_body=entry.get("error_body", {}),
+        rows=tuple(
+            _endpoint_row(row, f"/http/{name}/rows/{index}", refusals) for index, row in enumerate(entry["rows"])
+        ),
+    )
+
+
+def _endpoint_row(entry: Mapping[str, Any], pointer: str, refusals: Mapping[str, int]) -> model.EndpointRow:
+    when, rules = _guard(entry.get("when", {})), tuple(entry["rules"])
+    if "refuse" in entry:
+        refuse = entry["refuse"]
+        return model.EndpointRow(when, rules, pointer, refusals[refuse["code"]], refuse.get("body", {}), refuse["code"])
+    answer = entry["answer"]
+    do = tuple(_effect(effect) for effect in entry.get("do", ()))
+    return model.EndpointRow(when, rules, pointer, answer["status"], answer["body"], do=do)
 
 
 def _envelope(entry: Mapping[str, Any], definitions: Mapping[str, Any]) -> model.Envelope:
@@ -152,7 +190,7 @@ def _message(name: str, entry: Mapping[str, Any], at: str, definitions: Mapping[
 
 def _error(code: str, entry: Mapping[str, Any]) -> model.ErrorCode:
     close = None if entry["close"] == "none" else entry["close"]
-    return model.ErrorCode(code, close, entry["retryable"], entry["text"])
+    return model.ErrorCode(code, close, entry.get("retryable"), entry["text"])
 
 
 def _recipe(entry: Mapping[str, Any]) -> model.Recipe:
@@ -176,7 +214,7 @@ def _guard(entry: Mapping[str, Any]) -> model.Guard:
 
 
 def _effect(entry: Mapping[str, Any]) -> model.Effect:
-    kinds = ("set", "join", "leave", "remember", "send", "reply", "broadcast", "error", "close")
+    kinds = ("set", "join", "leave", "remember", "start", "stop", "put", "send", "reply", "broadcast", "error", "close")
     match next(kind for kind in kinds if kind in entry):
         case "set":
             return model.Set(entry["set"])
@@ -186,18 +224,27 @@ def _effect(entry: Mapping[str, Any]) -> model.Effect:
             return model.Leave(entry["leave"])
         case "remember":
             return model.Remember(entry["remember"])
+        case "start":
+            return model.Start(entry["start"])
+        case "stop":
+            return model.Stop(entry["stop"])
+        case "put":
+            key = tuple(entry["key"]) if "key" in entry else None
+            return model.Put(entry["put"], key, entry["value"])
         case "send":
             return model.Emit(entry["send"], entry.get("payload", {}), "free")
         case "reply":
             return model.Emit(entry["reply"], entry.get("payload", {}), "must")
         case "broadcast":
+            to = entry["to"]
             return model.Broadcast(
                 entry["broadcast"],
-                entry["to"],
+                to if isinstance(to, str) else to["room"],
                 entry.get("payload", {}),
                 entry.get("in_reply", "none"),
                 tuple(entry.get("isolation", ())),
                 tuple(entry.get("order", ())),
+                None if isinstance(to, str) else to["key"],
             )
         case "error":
             return model.Fail(entry["error"], entry.get("in_reply", "must"))
@@ -251,6 +298,7 @@ def _timer(name: str, state: str, entry: Mapping[str, Any], pointer: str) -> mod
         before=entry.get("before"),
         plus=entry.get("plus"),
         expire=_cases(entry["expire"], f"{pointer}/timers/{name}/expire"),
+        asked=entry.get("starts") == "asked",
     )
 
 

@@ -171,12 +171,21 @@ def read_moment(form: str, text: str) -> float | None:
 
 
 def compile_template(template: Any) -> Evaluate:
-    """Compile a template: mappings and lists of expressions, with `{time: …}` and its like for moments."""
+    """Compile a template: mappings and lists of expressions, with `{time: …}` and its like for moments.
+
+    `{milliseconds: x}` writes seconds as a whole number; `{merge: [a, b]}` lays objects over each other, b above.
+    """
     if isinstance(template, dict):
         if len(template) == 1 and next(iter(template)) in MOMENT_FORMS:
             form, inner = next(iter(template.items()))
             value = compile_expression(inner)
             return lambda scope: Moment.write(form, value(scope))
+        if set(template) == {"milliseconds"}:
+            seconds = compile_expression(template["milliseconds"])
+            return lambda scope: round(1000 * seconds(scope))
+        if set(template) == {"merge"}:
+            layers = [compile_template(layer) for layer in template["merge"]]
+            return lambda scope: {name: value for layer in layers for name, value in layer(scope).items()}
         members = {key: compile_template(value) for key, value in template.items()}
         return lambda scope: {key: evaluate(scope) for key, evaluate in members.items()}
     if isinstance(template, list):

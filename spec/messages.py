@@ -15,7 +15,7 @@ from spec.bindings.seam import Binary, Decoder, NotUTF8, Text, Unread
 from spec.expressions import pointer_get, pointer_parts
 from spec.model import Document, Form
 
-__all__ = ["Ear", "Fault", "Read", "Reader", "reader_of"]
+__all__ = ["Ear", "Fault", "Read", "Reader", "Validator", "reader_of"]
 
 
 @frozen
@@ -92,6 +92,17 @@ class Reader:
             name = pointer_get(body, self._type)
             schema = self._own_ids.get(name) if isinstance(name, str) else None
         return value if schema is not None and _is_valid(schema, value) else None
+
+
+class Validator:
+    """Judges values by one schema."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._validator = _validator(schema)
+
+    def faults(self, value: Any) -> tuple[Fault, ...]:
+        """How a value misses the schema."""
+        return _faults(self._validator, value, "")
 
 
 class Ear:

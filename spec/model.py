@@ -17,6 +17,8 @@ __all__ = [
     "Document",
     "Effect",
     "Emit",
+    "Endpoint",
+    "EndpointRow",
     "Envelope",
     "ErrorCode",
     "Fact",
@@ -30,11 +32,14 @@ __all__ = [
     "Memory",
     "Message",
     "OpeningRow",
+    "Put",
     "Recipe",
     "Remember",
     "Rule",
     "Set",
+    "Start",
     "State",
+    "Stop",
     "TimerRule",
     "Version",
 ]
@@ -106,7 +111,10 @@ class Emit:
 
 @frozen
 class Broadcast:
-    """Send one message to every member of a room; `in_reply` says whose copy names the message that it answers."""
+    """Send one message to every member of a room; `in_reply` says whose copy names the message that it answers.
+
+    `key` says which room of the kind, where that is not the connection's own.
+    """
 
     message: str
     room: str
@@ -114,6 +122,30 @@ class Broadcast:
     in_reply: str
     isolation: tuple[str, ...]
     order: tuple[str, ...]
+    key: Any = None
+
+
+@frozen
+class Start:
+    """Start a timer of the connection, or start it anew."""
+
+    timer: str
+
+
+@frozen
+class Stop:
+    """Stop a timer of the connection."""
+
+    timer: str
+
+
+@frozen
+class Put:
+    """Keep a value in a record; `key` None is the record's own."""
+
+    record: str
+    key: tuple[Any, ...] | None
+    value: Any
 
 
 @frozen
@@ -129,12 +161,12 @@ class Fail:
 
 @frozen
 class Close:
-    """Close the connection with a code."""
+    """Close the connection with a code, or as a word says (`any`, `disconnect`, `leave`, `may`)."""
 
-    code: int
+    code: int | str
 
 
-Effect = Set | Join | Leave | Remember | Emit | Broadcast | Fail | Close
+Effect = Set | Join | Leave | Remember | Start | Stop | Put | Emit | Broadcast | Fail | Close
 
 
 @frozen
@@ -153,7 +185,8 @@ class Case:
 class TimerRule:
     """A countdown that starts when its state is entered and stops when it is left.
 
-    Either `after` (a duration) or `at` (a moment, moved by `before` and `plus`); all are expressions.
+    Either `after` (a duration) or `at` (a moment, moved by `before` and `plus`); all are expressions. One of the
+    connection, whose state has no name, runs beside the states; where it is `asked` for, only effects start it.
     """
 
     name: str
@@ -163,6 +196,7 @@ class TimerRule:
     before: Any
     plus: Any
     expire: tuple[Case, ...]
+    asked: bool = False
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -191,7 +225,8 @@ class State:
 class Form:
     """What one role's messages of a type look like.
 
-    `secret` and `echoed` are pointers into the payload, `chosen` into the whole message.
+    `secret` and `echoed` are pointers into the payload, `chosen` into the whole message. `answered_by` is the message
+    with which a receiver that is there answers at once; one that `replies` is sent only to answer a message with an id.
     """
 
     schema: Mapping[str, Any]
@@ -203,6 +238,8 @@ class Form:
     unknown_rules: tuple[str, ...]
     examples: tuple[Any, ...]
     text: str
+    answered_by: str | None = None
+    replies: bool = False
 
 
 @frozen
@@ -232,12 +269,12 @@ class ErrorCode:
     """An error: how the connection ends with it (a code, or a code by state, or not at all)."""
 
     code: str
-    close: int | Mapping[str, int] | None
-    retryable: bool
+    close: int | str | Mapping[str, int | str] | None
+    retryable: bool | None
     text: str
 
-    def closes(self, state: str) -> int | None:
-        """The close code in a state (a dotted path), or None where the connection stays open."""
+    def closes(self, state: str) -> int | str | None:
+        """The close code or word in a state (a dotted path), or None where the connection stays open."""
         if isinstance(self.close, Mapping):
             for prefix, code in self.close.items():
                 if state == prefix or state.startswith(prefix + "."):
@@ -274,6 +311,35 @@ class OpeningRow:
     to: str | None = None
     do: tuple[Effect, ...] = ()
     subprotocol_rules: tuple[str, ...] = ()
+
+
+@frozen
+class EndpointRow:
+    """One row of an endpoint's table: a refusal with a code, or effects and an answer.
+
+    `names_fault` says that the body of a refusal has a text of the server's own.
+    """
+
+    when: Guard
+    rules: tuple[str, ...]
+    pointer: str
+    status: int
+    body: Mapping[str, Any]
+    code: str | None = None
+    do: tuple[Effect, ...] = ()
+
+
+@frozen
+class Endpoint:
+    """A path beside the upgrade; `schema` is that of the bodies that it takes."""
+
+    name: str
+    method: str
+    path: str
+    schema: Mapping[str, Any]
+    examples: tuple[Any, ...]
+    error_body: Mapping[str, Any]
+    rows: tuple[EndpointRow, ...]
 
 
 @frozen
@@ -339,7 +405,8 @@ class Recipe:
 class Document:
     """A whole protocol; equal to itself alone, so that what is compiled of it can be kept beside it.
 
-    `framing` maps kinds of WebSocket frames to the rules on them.
+    `framing` maps kinds of WebSocket frames to the rules on them; `timers` run beside the states; `farewell` is the
+    message that disconnects, with the seconds within which it is due; `query` is in every opening.
     """
 
     name: str
@@ -385,6 +452,12 @@ class Document:
     invariants: tuple[Invariant, ...]
     indistinguishable: tuple[Indistinguishable, ...]
     scenarios: Mapping[str, Any]
+    timers: tuple[TimerRule, ...] = ()
+    farewell: tuple[str, float] | None = None
+    query: Mapping[str, str] = field(factory=dict)
+    records: Mapping[str, tuple[Any, ...]] = field(factory=dict)
+    deployment: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    http: Mapping[str, Endpoint] = field(factory=dict)
 
     def credential_places(self) -> list[Mapping[str, str]]:
         """Where a request's credentials may stand: headers with their scheme, and query parameters."""
@@ -400,5 +473,6 @@ class Document:
         return (state for state in self.states.values() if state.initial is None)
 
     def timer(self, state: str, name: str) -> TimerRule:
-        """The timer `name` of a state."""
-        return next(timer for timer in self.states[state].timers if timer.name == name)
+        """The timer `name` of a state, or of the connection where the state has no name."""
+        timers = self.states[state].timers if state else self.timers
+        return next(timer for timer in timers if timer.name == name)

@@ -316,12 +316,17 @@ class _Connection:
                 event.say(message, payload, reply)
             case model.Broadcast(message, room):
                 detail = asdict(effect, filter=_unruled), self._document.rooms[room]
-                if room in event.place.rooms:
+                if effect.key is None and room in event.place.rooms:
                     event.say(message, *detail)
                 else:
                     event.detail.append(detail)
             case model.Fail(code, in_reply):
                 self._fail(event, code, in_reply)
+            case model.Close("may") | model.Start() | model.Stop():
+                # Timers of the connection, and what a server may do, lie beside this layer.
+                event.detail.append(asdict(effect))
+            case model.Put():
+                event.detail.append(["put", asdict(effect)])
             case model.Close(code):
                 event.say(f"close {code}")
                 event.over = True
@@ -365,7 +370,9 @@ class _Connection:
         event.say(f"{self._document.error_message} {code}", in_reply, error.retryable, self._document.error_payload)
         closing = error.closes(event.place.leaf)
         if closing is not None:
-            event.say(f"close {closing}", self._document.close_reasons.get(closing))
+            event.say(
+                f"close {closing}", self._document.close_reasons.get(closing) if isinstance(closing, int) else None
+            )
             event.rules += self._document.close_rules
             event.over = True
 

@@ -73,9 +73,15 @@ class _Decoder:
 class JSON:
     """The binding `json`: a body is the JSON value of a text message."""
 
+    enveloped = True
+
     def decoder(self, role: str, largest: int | None) -> Decoder:
         """Both roles send alike."""
         return _Decoder(largest)
+
+    def identifier(self, text: str) -> str:
+        """Any text may be an id."""
+        return text
 
     def encode(self, body: Mapping[str, Any], write: Write) -> str:
         """The body as it stands."""

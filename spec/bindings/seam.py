@@ -70,10 +70,18 @@ Write = Callable[[Any], str]
 
 
 class Binding(Protocol):
-    """A wire; it holds nothing of a connection."""
+    """A wire; it holds nothing of a connection.
+
+    `enveloped` says that a client writes the envelope as JSON, and so may write it wrong in any member.
+    """
+
+    enveloped: bool
 
     def decoder(self, role: str, largest: int | None) -> Decoder:
         """A decoder of what `role` (`client` or `server`) sends; what is over `largest` bytes is `oversize`."""
+
+    def identifier(self, text: str) -> str:
+        """An id that a client may give a message, made of a text: the same for the same."""
 
     def encode(self, body: Mapping[str, Any], write: Write) -> str:
         """The text message that carries a body, its JSON written by `write`."""

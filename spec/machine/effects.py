@@ -18,7 +18,7 @@ from spec.expressions import (
     pointer_put,
 )
 from spec.machine.values import Closing, Emission, Output
-from spec.machine.world import Connection, World
+from spec.machine.world import Connection, Due, World
 from spec.messages import Read
 
 __all__ = ["Effects", "Event", "Run"]
@@ -44,6 +44,9 @@ class Event:
 
 Run = Callable[[Event], None]
 
+_WORDLESS = 1000
+"""The code of a close that may have any."""
+
 
 class Effects:
     """Compiles the effects of one document."""
@@ -54,6 +57,12 @@ class Effects:
             name: ([compile_expression(part) for part in memory.key], compile_expression(memory.until))
             for name, memory in document.memories.items()
         }
+        self._record_keys = {name: [compile_expression(part) for part in key] for name, key in document.records.items()}
+        self._readings = {
+            record: [f.name for f in document.facts.values() if f.kind == "record" and f.options["record"] == record]
+            for record in document.records
+        }
+        self._durations = {timer.name: compile_expression(timer.after) for timer in document.timers}
 
     def compile(self, effects: tuple[model.Effect, ...]) -> tuple[Run, ...]:
         """Compile effects; run in their order, they change the event's world and write its outputs."""
@@ -69,12 +78,22 @@ class Effects:
                 return _run_room(World.leave, room, compile_expression(self._document.rooms[room]))
             case model.Remember(memory):
                 return self._run_remember(memory)
+            case model.Start(timer):
+                return self._run_start(timer)
+            case model.Stop(timer):
+                return _run_stop(timer)
+            case model.Put():
+                return self._run_put(effect)
             case model.Emit():
                 return self._run_emit(effect)
             case model.Broadcast():
                 return self._run_broadcast(effect)
             case model.Fail():
                 return self._run_fail(effect)
+            case model.Close("may"):
+                return lambda event: event.outputs.append(
+                    Closing(event.connection.number, 0, None, event.rules, event.cause, how="may")
+                )
             case model.Close(code):
                 return lambda event: _close(event, code, None)
 
@@ -86,12 +105,38 @@ class Effects:
 
         return run
 
+    def _run_start(self, timer: str) -> Run:
+        after = self._durations[timer]
+
+        def run(event: Event) -> None:
+            event.connection.timers["", timer] = Due(event.now + after(event.scope), event.now, event.cause)
+
+        return run
+
+    def _run_put(self, effect: model.Put) -> Run:
+        parts = self._record_keys[effect.record]
+        if effect.key is not None:
+            parts = [compile_expression(part) for part in effect.key]
+        value = compile_template(effect.value)
+
+        def run(event: Event) -> None:
+            found = value(event.scope)
+            event.world.records[effect.record, tuple(part(event.scope) for part in parts)] = found
+            for name in self._readings.get(effect.record, ()):
+                event.scope[name] = {"value": found}
+
+        return run
+
     def _run_emit(self, effect: model.Emit) -> Run:
         build = self.build(effect.message, effect.payload)
+        form = self._document.messages[effect.message].server
+        only_replies = form is not None and form.replies
 
         def run(event: Event) -> None:
             replies = effect.reply == "must"
             reply_to = event.reply_to if replies else None
+            if only_replies and reply_to is None:
+                return
             body = build(event.scope, reply_to)
             # A message without an id is answered by one that names nothing.
             reply = "must" if reply_to is not None else "free"
@@ -101,12 +146,12 @@ class Effects:
 
     def _run_broadcast(self, effect: model.Broadcast) -> Run:
         build = self.build(effect.message, effect.payload)
-        key = compile_expression(self._document.rooms[effect.room])
+        key = compile_expression(self._document.rooms[effect.room] if effect.key is None else effect.key)
 
         def run(event: Event) -> None:
             room = (effect.room, key(event.scope))
             for member in tuple(event.world.rooms.get(room, ())):
-                mine = effect.in_reply == "sender" and member == event.connection.number
+                mine = effect.in_reply == "sender" and member == event.source
                 reply_to = event.reply_to if mine else None
                 event.outputs.append(
                     Emission(
@@ -141,7 +186,7 @@ class Effects:
             code = error.closes(event.connection.state)
             if code is not None:
                 event.rules = tuple(dict.fromkeys((*event.rules, *self._document.close_rules)))
-                _close(event, code, reasons[code](event.scope) if code in reasons else None)
+                _close(event, code, reasons[code](event.scope) if isinstance(code, int) and code in reasons else None)
 
         return run
 
@@ -181,6 +226,13 @@ def _run_set(values: Evaluate) -> Run:
     return run
 
 
+def _run_stop(timer: str) -> Run:
+    def run(event: Event) -> None:
+        event.connection.timers.pop(("", timer), None)
+
+    return run
+
+
 def _run_room(act: Callable[[World, Connection, tuple[str, Any]], None], room: str, key: Evaluate) -> Run:
     return lambda event: act(event.world, event.connection, (room, key(event.scope)))
 
@@ -211,8 +263,9 @@ def _reply(wanted: str, event: Event) -> tuple[str, str | None]:
     return ("must" if event.reply_to is not None else "free"), event.reply_to
 
 
-def _close(event: Event, code: int, reason: str | None) -> None:
+def _close(event: Event, code: int | str, reason: str | None) -> None:
+    how, number = ("frame", code) if isinstance(code, int) else (code, _WORDLESS)
     event.outputs.append(
-        Closing(event.connection.number, code, reason, event.rules, event.cause, event.timer, event.pointer)
+        Closing(event.connection.number, number, reason, event.rules, event.cause, event.timer, event.pointer, how)
     )
     event.world.forget(event.connection)

@@ -24,8 +24,14 @@ class Engine:
     of every call go out in their order.
     """
 
-    def __init__(self, document: Document, parameters: Mapping[str, Any], judge: Judge) -> None:
-        self.machine = Machine(document, parameters, judge)
+    def __init__(
+        self,
+        document: Document,
+        parameters: Mapping[str, Any],
+        judge: Judge,
+        deployment: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.machine = Machine(document, parameters, judge, deployment)
         self.world = World()
         self._ears: dict[int, Ear] = {}
         self._queue: list[tuple[float, int, str, str]] = []
@@ -39,6 +45,10 @@ class Engine:
             self._ears[answer.connection] = self.machine.ear()
             self._schedule(answer.connection)
         return answer
+
+    def request(self, endpoint: str, request: Request, now: float) -> Refusal:
+        """Answer a request for an endpoint beside the upgrade; send its outputs before the answer."""
+        return self.machine.request(self.world, endpoint, request, now)
 
     def receive(self, connection: int, frame: Frame, now: float) -> list[Output]:
         """Handle one message; timers that are due go first."""

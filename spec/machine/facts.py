@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -10,10 +11,12 @@ from urllib.parse import parse_qsl, unquote
 
 from attrs import define, field, frozen
 
+from spec.bindings.json import decode
 from spec.expressions import Evaluate, compile_expression, root_of
 from spec.machine.values import Request
 from spec.machine.world import World
-from spec.model import Document, Fact
+from spec.messages import Validator
+from spec.model import Document, Endpoint, Fact
 from spec.parameters import Rate, format_value
 
 __all__ = ["Classifier", "Judge", "JudgedToken", "Question", "match_path", "offered"]
@@ -42,6 +45,7 @@ class Question:
     scope: dict[str, Any]
     request: Request | None = None
     payload_valid: bool = True
+    endpoint: Endpoint | None = None
     known: dict[str, str] = field(factory=dict)
 
 
@@ -187,6 +191,57 @@ class Classifier:
         right: Evaluate = compile_expression(fact.options["right"])
         return lambda question: "same" if left(question.scope) == right(question.scope) else "other"
 
+    def _secret(self, fact: Fact) -> Callable[[Question], str]:
+        given, wanted = compile_expression(fact.options["of"]), compile_expression(fact.options["equals"])
+        source = self._document.facts.get(root_of(fact.options["of"]))
+
+        def decide(question: Question) -> str:
+            if source is not None and source.kind == "credentials":
+                self.decide(source.name, question)
+            credential, secret = given(question.scope), wanted(question.scope)
+            if credential is None:
+                return "absent"
+            same = hmac.compare_digest(str(credential).encode("utf-8", "replace"), str(secret).encode())
+            return "valid" if same and secret else "invalid"
+
+        return decide
+
+    def _size(self, fact: Fact) -> Callable[[Question], str]:
+        limit = compile_expression(fact.options["limit"])
+        return lambda question: "over" if len(_request(question).body) > limit(question.scope) else "within"
+
+    def _body(self, fact: Fact) -> Callable[[Question], str]:
+        validators = {name: Validator(endpoint.schema) for name, endpoint in self._document.http.items()}
+
+        def decide(question: Question) -> str:
+            assert question.endpoint is not None
+            try:
+                body = decode(_request(question).body.decode())
+            except ValueError:
+                question.scope["fault"] = "the body is no JSON"
+                return "invalid"
+            question.scope["request"] = {"body": body}
+            faults = validators[question.endpoint.name].faults(body)
+            if faults:
+                # What was sent is not quoted, only where it is wrong.
+                question.scope["fault"] = f"the body does not fit its schema at `{faults[0].pointer or '/'}`"
+            return "invalid" if faults else "valid"
+
+        return decide
+
+    def _record(self, fact: Fact) -> Callable[[Question], str]:
+        name = fact.options["record"]
+        parts = [compile_expression(part) for part in self._document.records[name]]
+
+        def decide(question: Question) -> str:
+            key = (name, tuple(part(question.scope) for part in parts))
+            if key not in question.world.records:
+                return "absent"
+            question.scope[fact.name] = {"value": question.world.records[key]}
+            return "present"
+
+        return decide
+
 
 _KINDS: dict[str, Callable[[Classifier, Fact], Callable[[Question], str]]] = {
     "running": Classifier._running,
@@ -202,6 +257,10 @@ _KINDS: dict[str, Callable[[Classifier, Fact], Callable[[Question], str]]] = {
     "limit": Classifier._limit,
     "memory": Classifier._memory,
     "same": Classifier._same,
+    "secret": Classifier._secret,
+    "size": Classifier._size,
+    "body": Classifier._body,
+    "record": Classifier._record,
 }
 
 

@@ -15,6 +15,7 @@ from attrs import define
 
 from spec import model
 from spec.expressions import (
+    Chosen,
     Evaluate,
     Scope,
     compile_expression,
@@ -51,7 +52,13 @@ class _Case:
 class Machine:
     """A document compiled for the parameters of a deployment and a judge of its tokens."""
 
-    def __init__(self, document: model.Document, parameters: Mapping[str, Any], judge: Judge) -> None:
+    def __init__(
+        self,
+        document: model.Document,
+        parameters: Mapping[str, Any],
+        judge: Judge,
+        deployment: Mapping[str, Any] | None = None,
+    ) -> None:
         self.document = document
         self.parameters = parameters
         self.reader = reader_of(document, "client")
@@ -61,18 +68,26 @@ class Machine:
             for version in document.versions
             if version.subprotocol is not None and holds(version.applies, parameters)
         ]
-        self._roots: dict[str, Any] = {"parameters": parameters, "served": self.served}
+        self._roots: dict[str, Any] = {"parameters": parameters, "served": self.served, "deployment": deployment or {}}
         self.largest = int(compile_expression(document.largest)(self._roots))
         self._effects = Effects(document)
         self._refusal = compile_template(document.refusal_body)
         self._bodies = {row.pointer: compile_template(row.body) for row in document.opening}
         self._header_rules = [(rule, compile_template(dict(rule.set))) for rule in document.header_rules]
         self._rows = [(row, self._effects.compile(row.do)) for row in document.opening]
-        self._timers = {path: self._compile_timers(state) for path, state in document.states.items()}
+        self._timers = {path: self._compile_timers(state.timers) for path, state in document.states.items()}
+        self._timers[""] = self._compile_timers(tuple(timer for timer in document.timers if not timer.asked))
         self._expire = {
-            (path, timer.name): self._cases(timer.expire)
-            for path, state in document.states.items()
-            for timer in state.timers
+            (timer.state, timer.name): self._cases(timer.expire)
+            for timers in (document.timers, *(state.timers for state in document.states.values()))
+            for timer in timers
+        }
+        self._endpoints = {
+            name: (
+                compile_template(endpoint.error_body),
+                [(row, self._effects.compile(row.do), compile_template(row.body)) for row in endpoint.rows],
+            )
+            for name, endpoint in document.http.items()
         }
         self._free = {
             leaf.path: [
@@ -100,6 +115,7 @@ class Machine:
         event = self._event(world, connection, now, scope, row.rules)
         for run in effects:
             run(event)
+        self._start(event, "", self._scope(connection))
         self._enter(event, row.to)
         known = dict(question.known)
         return Upgrade(
@@ -113,6 +129,28 @@ class Machine:
             known,
             row.subprotocol_rules,
         )
+
+    def endpoint(self, request: Request) -> str | None:
+        """The endpoint that a request is for, or None."""
+        path = request.target.partition("?")[0]
+        return next((e.name for e in self.document.http.values() if (e.method, e.path) == (request.method, path)), None)
+
+    def request(self, world: World, name: str, request: Request, now: float) -> Refusal:
+        """Answer a request for an endpoint; its effects are of no connection."""
+        error_body, rows = self._endpoints[name]
+        scope: dict[str, Any] = {**self._roots, "connection": {"address": request.address}, "request": {"body": None}}
+        question = Question(world, now, scope, request=request, endpoint=self.document.http[name])
+        row, effects, body = next(one for one in rows if self.classifier.passes(one[0].when, question))
+        if row.code is not None:
+            scope["error"] = {"code": row.code, "text": Chosen("text", scope.get("fault", row.code))}
+            return Refusal(row.status, {}, {**error_body(scope), **body(scope)}, row.rules, pointer=row.pointer)
+        nobody = Connection(0, CLOSED, request.address, {})
+        event = self._event(world, nobody, now, scope, row.rules)
+        event.pointer = row.pointer
+        for run in effects:
+            run(event)
+        outputs = tuple(event.outputs)
+        return Refusal(row.status, {}, body(event.scope), row.rules, pointer=row.pointer, outputs=outputs)
 
     def ear(self) -> Ear:
         """What hears the client of one connection: it makes of frames what `receive` takes."""
@@ -176,7 +214,7 @@ class Machine:
         now_in, leaf = event.connection.state, self.document.leaf(to)
         reenters = _within(now_in, to)
         chain = self.document.states[now_in].chain
-        kept = {path for path in chain if _within(leaf, path) and not (reenters and _within(path, to))}
+        kept = {"", *(path for path in chain if _within(leaf, path) and not (reenters and _within(path, to)))}
         for key in [key for key in event.connection.timers if key[0] not in kept]:
             del event.connection.timers[key]
         self._enter(event, to, kept)
@@ -243,7 +281,9 @@ class Machine:
             table.update({name: self._cases(cases) for name, cases in level.items()})
         return table
 
-    def _compile_timers(self, state: model.State) -> dict[str, tuple[Evaluate | None, Evaluate, Evaluate, Evaluate]]:
+    def _compile_timers(
+        self, timers: tuple[model.TimerRule, ...]
+    ) -> dict[str, tuple[Evaluate | None, Evaluate, Evaluate, Evaluate]]:
         return {
             timer.name: (
                 None if timer.after is None else compile_expression(timer.after),
@@ -251,7 +291,7 @@ class Machine:
                 compile_expression(timer.before),
                 compile_expression(timer.plus),
             )
-            for timer in state.timers
+            for timer in timers
         }
 
     # ------------------------------------------------------------------------------------------------ readings

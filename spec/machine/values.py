@@ -28,12 +28,16 @@ __all__ = [
 
 @frozen
 class Request:
-    """The head of an HTTP request: `target` is the raw path and query, header names are as received."""
+    """An HTTP request: `target` is the raw path and query, header names are as received.
+
+    `body` is as much of it as was read, which may be less than all where it is over a limit.
+    """
 
     method: str
     target: str
     headers: tuple[tuple[str, str], ...]
     address: str
+    body: bytes = field(default=b"", repr=False)
 
     def header(self, name: str) -> list[str]:
         """All values of a header, in order."""
@@ -76,8 +80,9 @@ class Emission:
 class Closing:
     """The connection is closed; `reason` None leaves it free.
 
-    `how` says what counts: `frame` a close frame with the code, `end` any close frame or the bare end of the transport,
-    `may` the same where nothing is due.
+    `how` says what counts: `frame` a close frame with the code; `end` any close frame or the bare end of the transport;
+    `any` the same, behind what else is due; `disconnect` the same, before which a farewell may come; `leave` the
+    farewell or the end, whichever; `may` an end where nothing is due.
     """
 
     connection: int
@@ -105,7 +110,10 @@ class Pong:
 
 @frozen
 class Refusal:
-    """The HTTP answer to a request that is not upgraded; `body` is a JSON value."""
+    """The HTTP answer to a request that is not upgraded; `body` is a JSON value.
+
+    `outputs` go to connections before it.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -113,6 +121,7 @@ class Refusal:
     rules: tuple[str, ...]
     header_rules: tuple[str, ...] = ()
     pointer: str = ""
+    outputs: tuple[Output, ...] = ()
 
 
 @frozen

@@ -50,6 +50,7 @@ class World:
     stopping: bool = False
     numbers: int = 0
     causes: int = 0
+    records: dict[tuple[str, tuple[Any, ...]], Any] = field(factory=dict)
 
     def copy(self) -> World:
         """A copy that shares nothing that changes."""
@@ -61,6 +62,7 @@ class World:
             self.stopping,
             self.numbers,
             self.causes,
+            dict(self.records),
         )
 
     def join(self, connection: Connection, room: tuple[str, Any]) -> None:

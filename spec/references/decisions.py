@@ -89,6 +89,10 @@ def _decisions(names: Names) -> Iterator[tuple[_Path, Any, Sequence[str]]]:
         if fact.get("kind") == "table":
             yield ("facts", name, "rows"), fact.get("rows"), ("",)
     yield ("opening", "rows"), section(data, "opening").get("rows"), ("",)
+    for name in section(data, "http"):
+        yield ("http", name, "rows"), section(data, "http", name).get("rows"), ("",)
+    for name in section(data, "connection", "timers"):
+        yield ("connection", "timers", name, "expire"), section(data, "connection", "timers", name).get("expire"), ("",)
     used: dict[_Path, list[str]] = {}
     for leaf, levels in _leaves(data):
         for name in dict.fromkeys((*INPUTS, *names.known["client message"])):
@@ -104,8 +108,6 @@ def _decisions(names: Names) -> Iterator[tuple[_Path, Any, Sequence[str]]]:
 
 def _unlisted(names: Names) -> Iterator[tuple[_Path, str, str]]:
     """The inputs of the binding that no level of a state lists."""
-    if section(names.data, "wire").get("binding") != "json":
-        return
     for leaf, levels in _leaves(names.data):
         for name in INPUTS:
             if _list_of(names.data, levels, name) is None:

@@ -30,9 +30,15 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "limit": ("within", "exceeded"),
     "memory": ("fresh", "seen"),
     "same": ("same", "other"),
+    "secret": ("absent", "invalid", "valid"),
+    "size": ("within", "over"),
+    "body": ("valid", "invalid"),
+    "record": ("absent", "present"),
 }
 
-_ROOTS = frozenset({"message", "connection", "path", "parameters", "served", "error", "chosen"})
+_ROOTS = frozenset(
+    {"message", "connection", "path", "parameters", "served", "error", "chosen", "request", "deployment"}
+)
 
 
 def section(data: Any, *path: str) -> dict[str, Any]:
@@ -74,7 +80,7 @@ class Names:
 def _readable(fact: Any) -> bool:
     """Whether expressions may begin with a fact; one of no known kind has been told of already."""
     kind = section(fact).get("kind")
-    return kind == "credentials" or kind not in (*_VALUES, "parameter", "table", "offer")
+    return kind in {"credentials", "record"} or kind not in (*_VALUES, "parameter", "table", "offer")
 
 
 def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -95,6 +101,8 @@ def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         "refusal": tuple(section(data, "refusals")),
         "room": tuple(section(data, "rooms")),
         "memory": tuple(section(data, "memories")),
+        "record": tuple(section(data, "records")),
+        "connection timer": tuple(section(data, "connection", "timers")),
         "variable": tuple(section(data, "connection", "variables")),
         "state": tuple(_states(section(data, "connection", "states"), "")),
         "step": ("valid", *_texts(tokens.get("ladder"), "step")),

@@ -80,8 +80,8 @@ BAD = {
         "`to` is not a key of a `join` effect",
     ),
     "an effect that is no more": (
-        ("- {join: recipe}", "- {§start: auth_deadline}"),
-        "`start` is not a key of an effect",
+        ("- {join: recipe}", "- {§begin: auth_deadline}"),
+        "`begin` is not a key of an effect",
     ),
     "a reply of a modifier": (
         ("{error: MESSAGE_INVALID, in_reply: may}", "{error: MESSAGE_INVALID, §reply: may}"),
@@ -123,7 +123,7 @@ BAD = {
     "an exclusion without a reason": (("observe: excluded\n    reason:", "observe: excluded\n    #"), "lacks `reason`"),
     "a reason for no exclusion": (("observe: excluded", "observe: wire"), "not a key of a rule that is not excluded"),
     "a bad close code": (("close: none", "close: §99"), "`close` must be at least 1000"),
-    "a word for a close code": (("close: none", "close: §nothing"), "`close` must be a close code, `none` or"),
+    "a word for a close code": (("close: none", "close: §nothing"), "`close` cannot be `nothing` (one of none,"),
     "a bad identifier": (("  CHAT-MSG-10:", "  §chat-msg-10:"), "is not a rule's identifier such as `CHAT-AUTH-1`"),
     "a keyword outside the subset": (
         ("maxLength: 4000", "§maxLenght: 4000"),

@@ -1,0 +1,36 @@
+"""What a document asks of a deployment beside parameters and keys, as flags and target files give it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from spec.exits import Exit, Stop
+from spec.secrets import read_secret
+
+if TYPE_CHECKING:
+    from spec.model import Document
+
+__all__ = ["read_deployment"]
+
+
+def read_deployment(document: Document, given: Iterable[str], *, complete: bool = True) -> dict[str, str]:
+    """Read entries `NAME=env:VARIABLE` or `NAME=file:PATH`; a missing one stops where all are needed.
+
+    Raises:
+        Stop: a name that the document does not know, one that is missing, or a secret that cannot be read.
+    """
+    found: dict[str, str] = {}
+    known = ", ".join(document.deployment) or "none"
+    for entry in given:
+        name, equals, reference = entry.partition("=")
+        if not equals:
+            raise Stop(Exit.USAGE, f"`--with {name}` gives nothing", "write `--with NAME=env:VARIABLE`")
+        if name not in document.deployment:
+            raise Stop(Exit.USAGE, f"`{document.name}` asks for nothing called `{name}`", f"known: {known}")
+        found[name] = read_secret(reference).reveal()
+    missing = [name for name in document.deployment if name not in found]
+    if missing and complete:
+        text = f"`{document.name}` needs {', '.join(f'`{name}`' for name in missing)}"
+        raise Stop(Exit.USAGE, text, f"write `--with {missing[0]}=env:VARIABLE`")
+    return found

@@ -1,0 +1,36 @@
+"""One dashboard on python-socketio's client; it is told, and tells, what `executions.mjs` is told and tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import socketio
+
+
+def tell(*event: Any) -> None:
+    """One line of JSON."""
+    print(json.dumps(event), flush=True)
+
+
+def main(url: str) -> None:
+    """Connect with the `auth` of the first line; every line behind it is a call."""
+    client = socketio.Client(reconnection=False)
+    client.on("connect", lambda: tell("connect", None))
+    client.on("disconnect", lambda reason: tell("disconnect", reason))
+    client.on("*", tell)
+    client.connect(url, transports=["websocket"], auth=json.loads(sys.stdin.readline()))
+    for line in sys.stdin:
+        name, data = json.loads(line)
+        client.emit(name, data, callback=lambda answer: tell("answer", answer))
+    if client.connected:
+        client.disconnect()
+    sys.stdout.flush()
+    # Where the server ended the connection first, threads of the client linger.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
