@@ -54,6 +54,12 @@ _OF_BODIES = ("type", "id", "reply_to", "payload")
 class SignalR:
     """The JSON hub protocol, version 1; it holds nothing of a connection."""
 
+    enveloped = False
+
+    def identifier(self, text: str) -> str:
+        """Any text may be an invocation id."""
+        return text
+
     def decoder(self, role: str, largest: int | None) -> Decoder:
         """A decoder of what a role sends: a handshake, then messages."""
         return _Decoder(Hub("server" if role == "client" else "client", largest))
