@@ -1,4 +1,4 @@
-"""The demonstration: the reference server as a process of its own, met over a URL like any other."""
+"""The demonstration: the reference server as a process of its own, met over URLs like any other."""
 
 from __future__ import annotations
 
@@ -13,34 +13,58 @@ from conformance.arranging import Arranged, arrange, bare_arguments
 from conformance.commands.check import run_session
 from conformance.session import Session
 from spec.exits import Exit, Stop
+from spec.model import Document
 
 __all__ = ["demonstrate"]
 
 _VARIABLE = "HANDFAST_DEMO_SECRET"
 
 
-def demonstrate(protocol: str, settings: list[str]) -> int:
-    """Serve a protocol with a fresh key, check it, and stop the server."""
+def demonstrate(protocols: list[str], settings: list[str]) -> int:
+    """Serve protocols with a fresh key on one port, check each, and stop the server; gives the worst exit code."""
     os.environ[_VARIABLE] = secrets.token_urlsafe(32)
+    # Two may serve one path: where there are several, each stands below a prefix of its own.
+    places = {name: f"/{name}" if len(protocols) > 1 else "" for name in protocols}
     # What does not fit is told before anything is started.
-    _arranged("ws://127.0.0.1:1", protocol, settings)
-    told = [word for pair in settings for word in ("--set", pair)]
-    command = [sys.executable, "-m", "spec", "serve", protocol, "--port", "0", "--secret", f"env:{_VARIABLE}", *told]
-    print(f"starting: handfast serve {protocol} --port 0 --secret env:{_VARIABLE} {' '.join(told)}".rstrip())
+    nowhere = "ws://127.0.0.1:1"
+    documents = [_arranged(nowhere, name, []).target.document for name in protocols]
+    own = {name: _own(document, documents, settings) for name, document in zip(protocols, documents, strict=True)}
+    for name in protocols:
+        _arranged(nowhere, name, own[name])
+    served = [f"{name}={place}" if place else name for name, place in places.items()]
+    words = [*served, "--port", "0", "--secret", f"env:{_VARIABLE}", *(w for one in settings for w in ("--set", one))]
+    print(f"starting: handfast serve {' '.join(words)}")
     with (
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as server,
+        subprocess.Popen(
+            [sys.executable, "-m", "spec", "serve", *words], stdout=subprocess.PIPE, stderr=log, text=True
+        ) as server,
     ):
         try:
             url = _url(server)
-            print(f"checking: handfast check {url} --protocol {protocol} --secret env:{_VARIABLE}\n")
-            return _check(url, protocol, settings)
+            return max(_check(url + place, name, own[name]) for name, place in places.items())
         except Stop:
             log.seek(0)
             sys.stderr.write(log.read()[-2000:])
             raise
         finally:
             server.terminate()
+
+
+def _own(document: Document, others: list[Document], settings: list[str]) -> list[str]:
+    """The settings of a protocol: those named `PROTOCOL.NAME=VALUE`, and those of every protocol that has them.
+
+    What no protocol has is everybody's, so that it is told.
+    """
+    found = []
+    for entry in settings:
+        whose, _, name = entry.partition("=")[0].rpartition(".")
+        having = [one.name for one in others if (whose in ("", one.name)) and name in one.parameters]
+        if document.name in having:
+            found.append(entry.removeprefix(f"{document.name}."))
+        elif not having:
+            found.append(entry)
+    return found
 
 
 def _url(server: subprocess.Popen[str]) -> str:
@@ -52,6 +76,7 @@ def _url(server: subprocess.Popen[str]) -> str:
 
 
 def _check(url: str, protocol: str, settings: list[str]) -> int:
+    print(f"checking: handfast check {url} --protocol {protocol} --secret env:{_VARIABLE}\n", flush=True)
     # Failures that were saved of other servers say nothing of this one.
     return run_session(Session(_arranged(url, protocol, settings), failures=Path("handfast-failures"), remember=False))
 

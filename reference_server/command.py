@@ -7,9 +7,8 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from spec.cli import Command
-from spec.deploying import read_deployment
 from spec.exits import Exit, Stop
-from spec.keyring import key_arguments, keyring
+from spec.keyring import key_arguments
 
 if TYPE_CHECKING:
     import ssl
@@ -17,16 +16,15 @@ if TYPE_CHECKING:
     import trio
 
     from reference_server.server import Server
-    from spec.model import Document
-    from spec.tokens import Policy
 
 __all__ = ["SERVE"]
 
-_DEFAULT = "chat"
-
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("protocol", nargs="?", help=f"a packaged protocol (default: {_DEFAULT})")
+    parser.add_argument(
+        "protocols", nargs="*", metavar="PROTOCOL[=PREFIX]",
+        help="packaged protocols, each at its own paths, or at these below a prefix (default: chat)",
+    )  # fmt: skip
     parser.add_argument("--document", metavar="PATH", help="a document to serve instead of a packaged protocol")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8080, help="0 takes a free one (default: %(default)s)")
@@ -36,7 +34,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     keys.add_argument("--audience", help="what `aud` must be or contain")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="parameters",
-        help="a parameter of the protocol, such as auth_deadline=2s (repeatable)",
+        help="a parameter of every protocol that has it, such as auth_deadline=2s, or of one: chat.auth_deadline=2s",
     )  # fmt: skip
     parser.add_argument(
         "--with", metavar="NAME=env:VARIABLE", action="append", default=[], dest="deployment",
@@ -71,10 +69,9 @@ def _count(text: str) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from functools import partial
 
-    document = _document(arguments)
-    parameters = _parameters(document, arguments.parameters, quick=arguments.quick)
-    policy = _policy(document, parameters, arguments)
-    deployment = read_deployment(document, arguments.deployment)
+    from reference_server.arranging import mounts_of
+
+    mounts = mounts_of(arguments)
     context = _tls(arguments.tls_cert, arguments.tls_key)
     drain = _drain(arguments.drain)
 
@@ -87,14 +84,11 @@ def _run(arguments: argparse.Namespace) -> int:
     lines = BackgroundLines(2)
     start = partial(
         serve,
-        document,
-        parameters,
-        policy,
+        *mounts,
         host=arguments.host,
         port=arguments.port,
         ssl_context=context,
         operations_port=arguments.metrics_port,
-        deployment=deployment,
         settings=Settings(max_connections=arguments.max_connections, operations=arguments.metrics_port is None),
         log=make_log(arguments.log, lines),
     )
@@ -126,7 +120,9 @@ async def _until_signalled(start: Any, scheme: str, host: str, drain: float) -> 
                 return problem
             name = f"[{host}]" if ":" in host else host
             print(f"listening on {scheme}://{name}:{server.ports[0]}", flush=True)
-            server.log.info("server.listening", ports=list(server.ports), protocol=server.document.name)
+            server.log.info(
+                "server.listening", ports=list(server.ports), protocols=[mount.document.name for mount in server.mounts]
+            )
             nursery.start_soon(_obey, signals, server, drain, nursery.cancel_scope)
             await server.finished.wait()
             nursery.cancel_scope.cancel()
@@ -145,56 +141,6 @@ async def _obey(signals: Any, server: Server, drain: float, scope: trio.CancelSc
 
 
 # ------------------------------------------------------------------------------------------- from flags to values
-
-
-def _document(arguments: argparse.Namespace) -> Document:
-    from pathlib import Path
-
-    from spec.compiling import compile_source, load
-    from spec.loading import DocumentError, UnknownProtocol, read
-
-    try:
-        if arguments.document is not None:
-            if arguments.protocol is not None:
-                raise Stop(Exit.USAGE, "a protocol and a document cannot both be served", "leave one of them out")
-            return compile_source(read(Path(arguments.document)))
-        return load(arguments.protocol or _DEFAULT)
-    except DocumentError as problem:
-        raise Stop(Exit.USAGE, str(problem)) from None
-    except UnknownProtocol as problem:
-        raise Stop(Exit.USAGE, str(problem), "`handfast list` names the packaged ones") from None
-    except OSError as problem:
-        raise Stop(Exit.USAGE, f"the document `{arguments.document}` cannot be read: {problem.strerror}") from None
-
-
-def _parameters(document: Document, given: list[str], *, quick: bool) -> dict[str, Any]:
-    from spec.parameters import ParameterProblem, resolve
-
-    values: dict[str, str] = {}
-    for entry in given:
-        name, equals, value = entry.partition("=")
-        if not equals or not name:
-            raise Stop(Exit.USAGE, f"`--set {entry}` sets nothing", "write `--set NAME=VALUE`")
-        values[name.strip()] = value.strip()
-    try:
-        return resolve(document.parameters, values, quick=quick)
-    except ParameterProblem as problem:
-        raise Stop(Exit.USAGE, str(problem)) from None
-
-
-def _policy(document: Document, parameters: dict[str, Any], arguments: argparse.Namespace) -> Policy:
-    from reference_server.policies import policy_for
-    from spec.tokens import SigningKey
-
-    keys = keyring(arguments.secret, arguments.key or (), arguments.kid)
-    if not keys:
-        raise Stop(
-            Exit.USAGE,
-            "no key: the server could verify no token",
-            "write `--secret env:NAME` (HS256) or `--key file:PATH` (a PEM file, a JWK or a JWKS)",
-        )
-    public = [key.verifier() if isinstance(key, SigningKey) else key for key in keys]
-    return policy_for(document, parameters, public, issuer=arguments.issuer, audience=arguments.audience)
 
 
 def _tls(certificate: str | None, key: str | None) -> ssl.SSLContext | None:

@@ -20,7 +20,7 @@ from reference_server.outbox import Outbox
 from reference_server.settings import Settings
 from spec.bindings.json import encode
 from spec.bindings.registry import BINDINGS
-from spec.expressions import Chosen, pointer_get, rfc3339
+from spec.expressions import Chosen, compile_expression, pointer_get, rfc3339
 from spec.machine import Closing, Emission, Engine, Output, Refusal, Request, Upgrade
 from spec.machine.facts import Judge
 from spec.machine.values import Frame
@@ -49,6 +49,8 @@ class Hub:
         self.metrics = metrics
         self.log = log
         self.stopping = False
+        self.largest = int(compile_expression(document.largest)({"parameters": parameters}))
+        """The longest message that is let in, in bytes."""
         self._engine = Engine(document, parameters, judge, deployment)
         self._binding = BINDINGS[document.binding]
         self._settings = settings

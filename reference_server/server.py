@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -30,11 +30,8 @@ from reference_server.logs import Log, failure, silent_log
 from reference_server.metrics import Metrics
 from reference_server.policies import judge_by
 from reference_server.settings import Settings
-from spec.expressions import compile_expression
+from reference_server.site import Mount, check_site, mounted
 from spec.machine import Refusal, Request
-from spec.machine.facts import Judge, match_path
-from spec.model import Document
-from spec.tokens import Policy
 
 __all__ = ["Server", "open_server", "serve"]
 
@@ -50,45 +47,54 @@ _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Server:
-    """One document served; made by `open_server` or `serve`."""
+    """One or more documents served; made by `open_server` or `serve`. Its length is how many connections it has."""
 
-    def __init__(
-        self,
-        document: Document,
-        parameters: Mapping[str, Any],
-        judge_token: Judge,
-        *,
-        settings: Settings,
-        clock: Clock,
-        log: Log,
-        deployment: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.document = document
+    def __init__(self, mounts: Sequence[Mount], *, settings: Settings, clock: Clock, log: Log) -> None:
+        check_site(mounts)
+        self.mounts = tuple(mounts)
         self.settings = settings
         self.log = log
         self.metrics = Metrics()
-        self.hub = Hub(
-            document,
-            parameters,
-            judge_token,
-            settings=settings,
-            clock=clock,
-            log=log,
-            metrics=self.metrics,
-            deployment=deployment,
+        self.hubs = tuple(
+            Hub(
+                mount.document,
+                mount.parameters,
+                judge_by(mount.document, mount.policy),
+                settings=settings,
+                clock=clock,
+                log=log,
+                metrics=self.metrics,
+                deployment=mount.deployment,
+            )
+            for mount in self.mounts
         )
         self.ports: tuple[int, ...] = ()
         self.finished = trio.Event()
         """Set once `shutdown` is through."""
-        self._largest = int(compile_expression(document.largest)({"parameters": parameters}))
+
+    def __len__(self) -> int:
+        return sum(len(hub) for hub in self.hubs)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server is shutting down."""
+        return self.hubs[0].stopping
+
+    async def run_timers(self) -> None:
+        """Wake the engines whenever a timer of theirs is due, for ever."""
+        async with trio.open_nursery() as nursery:
+            for hub in self.hubs:
+                nursery.start_soon(hub.run_timers)
 
     async def shutdown(self, drain: float) -> None:
         """Close every connection, refuse every request, and wait up to `drain` seconds for the last to go."""
-        self.log.info("server.stopping", connections=len(self.hub))
-        self.hub.stop()
+        self.log.info("server.stopping", connections=len(self))
+        for hub in self.hubs:
+            hub.stop()
         with trio.move_on_after(drain):
-            await self.hub.empty()
-        self.log.info("server.stopped", left=len(self.hub))
+            for hub in self.hubs:
+                await hub.empty()
+        self.log.info("server.stopped", left=len(self))
         self.finished.set()
 
     async def serve_stream(self, stream: trio.abc.Stream, address: str | None = None) -> None:
@@ -119,27 +125,31 @@ class Server:
         head = await self._head(stream, address)
         if head is None:
             return
-        endpoint = self.hub.endpoint(head.request)
-        operation = self._operation(head.request) if endpoint is None else None
-        if endpoint is not None:
-            await self._endpoint(stream, head, endpoint)
-        elif operation is not None:
+        operation = self._operation(head.request)
+        place = mounted(self.mounts, head.request.target)
+        hub, rest = self.hubs[place], self.mounts[place].below(head.request.target)
+        if rest is not None:
+            head = evolve(head, request=evolve(head.request, target=rest))
+        endpoint = hub.endpoint(head.request)
+        if operation is not None:
             await self._answer(stream, head, operation)
-        elif len(self.hub) >= self.settings.max_connections and not self.hub.stopping:
+        elif endpoint is not None:
+            await self._endpoint(stream, head, hub, endpoint)
+        elif len(self) >= self.settings.max_connections and not self.stopping:
             await self._refuse(stream, head, _FULL)
         else:
-            await self._decide(stream, head)
+            await self._decide(stream, head, hub)
 
-    async def _endpoint(self, stream: trio.abc.Stream, head: Head, name: str) -> None:
+    async def _endpoint(self, stream: trio.abc.Stream, head: Head, hub: Hub, name: str) -> None:
         try:
-            body = await read_body(stream, head, self._largest, self.settings.head_within)
+            body = await read_body(stream, head, hub.largest, self.settings.head_within)
         except BadHead as problem:
             await self._refuse(stream, head, problem.answer)
             return
         if body is None:
             return
         try:
-            answer = self.hub.request(name, evolve(head.request, body=body))
+            answer = hub.request(name, evolve(head.request, body=body))
         except Exception as problem:
             self.log.error("endpoint.failed", endpoint=name, **failure(problem))
             await self._refuse(stream, head, _INTERNAL)
@@ -147,11 +157,11 @@ class Server:
         self.log.info("endpoint.answered", endpoint=name, status=answer.status)
         await self._answer(stream, head, json_answer(answer.status, answer.body, answer.headers))
 
-    async def _decide(self, stream: trio.abc.Stream, head: Head) -> None:
+    async def _decide(self, stream: trio.abc.Stream, head: Head, hub: Hub) -> None:
         fault = handshake_fault(head)
         # The document's table has the first word, but what RFC 6455 refuses must leave no connection behind.
         try:
-            decided = self.hub.preview(head.request) if fault else self.hub.open(head.request)
+            decided = hub.preview(head.request) if fault else hub.open(head.request)
         except Exception as problem:
             self.log.error("opening.failed", **failure(problem))
             await self._refuse(stream, head, _INTERNAL)
@@ -160,7 +170,7 @@ class Server:
             await self._refuse(stream, head, json_answer(decided.status, decided.body, decided.headers))
         elif isinstance(decided, tuple):
             upgrade, outbox = decided
-            connection = Connection(self.hub, upgrade, outbox, self.settings, self._largest)
+            connection = Connection(hub, upgrade, outbox, self.settings, hub.largest)
             [key] = head.request.header("sec-websocket-key")
             await connection.run(stream, key, head.rest, head.request.address)
         elif fault:
@@ -198,8 +208,8 @@ class Server:
     # ------------------------------------------------------------------------------------------------ operations
 
     def _operation(self, request: Request) -> Answer | None:
-        """The answer to a request for health or metrics, where these are served here and no path of the document."""
-        if not self.settings.operations or match_path(self.document.path, request.target) is not None:
+        """The answer to a request for health or metrics, where these are served here and no path of a document."""
+        if not self.settings.operations or any(mount.serves(request.target) for mount in self.mounts):
             return None
         return self._own(request)
 
@@ -207,7 +217,7 @@ class Server:
         path = request.target.partition("?")[0]
         if path not in {"/healthz", "/metrics"}:
             return None
-        if self.hub.stopping:
+        if self.stopping:
             return _SHUTTING_DOWN
         if request.method not in {"GET", "HEAD"}:
             return _NOT_ALLOWED
@@ -235,57 +245,43 @@ def _peer(stream: trio.abc.Stream) -> str:
 
 @asynccontextmanager
 async def open_server(
-    document: Document,
-    parameters: Mapping[str, Any],
-    policy: Policy,
-    *,
+    *mounts: Mount,
     settings: Settings | None = None,
     clock: Clock | None = None,
     log: Log | None = None,
-    deployment: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Server]:
     """A server without listeners: give its `serve_stream` transports, of memory if you like.
 
     Transports still served when the block ends are the caller's to end; the server's timers end with the block.
+
+    Raises:
+        Clash: two of the mounts serve one path.
     """
-    server = Server(
-        document,
-        parameters,
-        judge_by(document, policy),
-        settings=settings or Settings(),
-        clock=clock or Clock(),
-        log=log or silent_log(),
-        deployment=deployment,
-    )
+    server = Server(mounts, settings=settings or Settings(), clock=clock or Clock(), log=log or silent_log())
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.hub.run_timers)
+        nursery.start_soon(server.run_timers)
         yield server
         nursery.cancel_scope.cancel()
 
 
 async def serve(
-    document: Document,
-    parameters: Mapping[str, Any],
-    policy: Policy,
-    *,
+    *mounts: Mount,
     host: str = "127.0.0.1",
     port: int = 0,
     ssl_context: ssl.SSLContext | None = None,
     operations_port: int | None = None,
     settings: Settings | None = None,
     log: Log | None = None,
-    deployment: Mapping[str, Any] | None = None,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve a document over TCP until the server's `shutdown` is through, or until cancelled.
+    """Serve documents over TCP until the server's `shutdown` is through, or until cancelled.
 
-    Start it with `nursery.start`: that gives back the server, with its `ports` bound (the protocol's first).
+    Start it with `nursery.start`: that gives back the server, with its `ports` bound (the protocols' first).
     """
     settings = settings or Settings()
     listeners = await trio.open_tcp_listeners(port, host=host, backlog=settings.backlog)
     own = [] if operations_port is None else await trio.open_tcp_listeners(operations_port, host=host)
-    opened = open_server(document, parameters, policy, settings=settings, log=log, deployment=deployment)
-    async with opened as server:
+    async with open_server(*mounts, settings=settings, log=log) as server:
         server.ports = tuple(listener.socket.getsockname()[1] for listener in (*listeners, *own))
         async with trio.open_nursery() as nursery:
             await nursery.start(trio.serve_listeners, server.serve_accepted, _wrapped(listeners, ssl_context))

@@ -24,6 +24,7 @@ from reference_server.logs import make_log
 from reference_server.policies import policy_for
 from reference_server.server import Server, open_server, serve
 from reference_server.settings import Settings
+from reference_server.site import Mount
 from spec.compiling import compile_source, load
 from spec.loading import read_text
 from spec.model import Document
@@ -98,9 +99,7 @@ async def memory_server(
     document = document or chat()
     values = resolve(document.parameters, parameters)
     async with open_server(
-        document,
-        values,
-        policy(document, values),
+        Mount(document, values, policy(document, values)),
         settings=settings,
         clock=Clock(NOW),
         log=make_log("json", journal) if journal is not None else None,
@@ -119,9 +118,7 @@ async def socket_server(
 
         async def run(task_status: trio.TaskStatus[Server]) -> None:
             await serve(
-                document,
-                values,
-                policy(document, values),
+                Mount(document, values, policy(document, values)),
                 ssl_context=ssl_context,
                 settings=settings,
                 task_status=task_status,

@@ -121,7 +121,7 @@ async def test_who_left_is_no_member_any_more(autojump_clock: MockClock) -> None
         await ana.send("chat_message", content="alone?")
         await ana.receive()
 
-        assert len(server.hub) == 1
+        assert len(server) == 1
         assert b'handfast_messages_total{direction="out"} 4.0' in server.metrics.text()
 
 
@@ -162,7 +162,7 @@ async def test_no_timer_outlives_its_connection(autojump_clock: MockClock) -> No
         await ana.connection.aclose(1000)
         await trio.sleep(3600)
 
-        assert len(server.hub) == 0
+        assert len(server) == 0
         assert b"handfast_connections_open 0.0" in server.metrics.text()
 
 
@@ -173,7 +173,7 @@ async def test_timers_that_stopped_do_not_pile_up(autojump_clock: MockClock) -> 
         for turn in range(300):
             await ana.authenticate(life=1e9 + turn)
 
-        assert len(server.hub._engine._queue) <= 128
+        assert len(server.hubs[0]._engine._queue) <= 128
 
 
 async def test_a_fault_of_the_engine_ends_one_connection(
@@ -189,7 +189,7 @@ async def test_a_fault_of_the_engine_ends_one_connection(
             raise LookupError("SENSITIVE")
 
         with monkeypatch.context() as patch:
-            patch.setattr(server.hub._engine, "receive", broken)
+            patch.setattr(server.hubs[0]._engine, "receive", broken)
             await ben.send("auth", token="x")
             assert await ben.closed() == (1011, None)
         await ana.send("chat_message", content="and I?")

@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from reference_server import command
+from reference_server.arranging import mounts_of
 from reference_server.command import SERVE
+from reference_server.site import Mount
 from spec.cli import main
-from spec.compiling import load
 from spec.exits import Exit, Stop
 from spec.parameters import Rate
 from tests.unit_server.kit import SECRET
@@ -58,6 +59,9 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--secret", "env:CHAT_SECRET", "--max-connections", "0"], "is no count"),
         (["--secret", "env:CHAT_SECRET", "--drain", "soon"], "--drain"),
         (["--secret", "env:CHAT_SECRET", "--tls-cert", "x.pem"], "--tls-key"),
+        (["--secret", "env:CHAT_SECRET", "chat", "chat"], "both serve /v1/chat/{recipe_id}"),
+        (["--secret", "env:CHAT_SECRET", "chat=below"], "write `chat=/chat`"),
+        (["--secret", "env:CHAT_SECRET", "--set", "chat.auth_deadlin=2s"], "did you mean `auth_deadline`?"),
         (["--key", "key.pem"], "write env:NAME or file:PATH"),
         (["--key", "file:/no/such.pem"], "/no/such.pem"),
         (["--key", "file:/etc/hostname"], "no PEM file, JWK or JWKS"),
@@ -110,11 +114,11 @@ def test_keys_of_every_kind_are_taken(tmp_path: Path) -> None:
             *("--key", f"file:{tmp_path / 'ec.pem'}"),
             *("--key", f"file:{tmp_path / 'jwks.json'}"),
             *("--issuer", "https://issuer.example"),
+            *("--set", "leeway=2s"),
         ]
     )
-    document = load("chat")
-    parameters = command._parameters(document, ["leeway=2s"], quick=False)
-    policy = command._policy(document, parameters, arguments)
+    [mount] = mounts_of(arguments)
+    policy = mount.policy
 
     assert [(key.alg, key.kid) for key in policy.keys] == [
         ("HS256", None),
@@ -164,10 +168,27 @@ def test_a_certificate_and_its_key_are_taken(tmp_path: Path) -> None:
             command._tls(str(tmp_path / "one.pem"), str(tmp_path / wrong))
 
 
+def asked(*flags: str) -> list[Mount]:
+    """What `handfast serve` would mount."""
+    parser = argparse.ArgumentParser()
+    SERVE.arguments(parser)
+    return mounts_of(parser.parse_args([*flags, "--secret", "env:CHAT_SECRET"]))
+
+
 def test_quick_values_are_taken_and_given_ones_before_them() -> None:
     """`--quick` runs with the document's values for quick tests; what is set stands."""
-    quick = command._parameters(load("chat"), ["auth_rate=3/1s"], quick=True)
+    [quick] = asked("--set", "auth_rate=3/1s", "--quick")
+    [slow] = asked()
 
-    assert quick["auth_deadline"] == pytest.approx(0.7)
-    assert quick["auth_rate"] == Rate(3, 1.0)
-    assert command._parameters(load("chat"), [], quick=False)["auth_deadline"] == 5.0
+    assert quick.parameters["auth_deadline"] == pytest.approx(0.7)
+    assert quick.parameters["auth_rate"] == Rate(3, 1.0)
+    assert slow.parameters["auth_deadline"] == 5.0
+
+
+def test_several_protocols_stand_on_one_port(tmp_path: Path) -> None:
+    """A parameter is set for all that have it, or for one by its name; two of one path stand below prefixes."""
+    mounts = asked("chat", "chat=/other", "--set", "auth_deadline=2s")
+
+    assert [(mount.document.name, mount.prefix) for mount in mounts] == [("chat", ""), ("chat", "/other")]
+    assert [mount.parameters["auth_deadline"] for mount in mounts] == [2.0, 2.0]
+    assert asked("--set", "auth_deadline=2s", "--set", "chat.auth_deadline=3s")[0].parameters["auth_deadline"] == 3.0

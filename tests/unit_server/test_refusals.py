@@ -84,7 +84,7 @@ async def test_refusals(target: str, headers: Mapping[str, str], status: int, co
         answer = await ask(server, request(target, headers))
 
         assert (answer[0], code_of(answer)) == (status, code)
-        assert len(server.hub) == 0
+        assert len(server) == 0
         assert f'handfast_refusals_total{{code="{code}"}}'.encode() in server.metrics.text()
 
 
@@ -220,7 +220,7 @@ async def test_a_fault_of_the_engine_is_answered(autojump_clock: MockClock, monk
     journal = Journal()
     async with memory_server(journal=journal) as server, clients(server) as nursery:
         with monkeypatch.context() as patch:
-            patch.setattr(server.hub._engine, "open", broken)
+            patch.setattr(server.hubs[0]._engine, "open", broken)
             answer = await _over_memory(server, nursery, request(ROOM, UPGRADE))
         await (await connect(server, nursery)).authenticate()
 

@@ -38,7 +38,7 @@ async def test_chat_over_tls_from_the_welcome_to_the_close() -> None:
                 await socket.send_message(b"binary")
                 assert (await ana.closed())[0] == 1003
                 await ana.leave()
-            await server.hub.empty()
+            await server.hubs[0].empty()
 
 
 async def test_refusals_over_tls_are_whole() -> None:
@@ -65,5 +65,5 @@ async def test_a_peer_that_speaks_no_tls_harms_nobody() -> None:
                 await stream.send_all(request(ROOM, {"Host": "test"}))
                 await read_all(stream)
             async with open_websocket("localhost", server.ports[0], ROOM, use_ssl=client_side) as socket:
-                assert len(server.hub) == 1
+                assert len(server) == 1
                 await Client(socket).leave()

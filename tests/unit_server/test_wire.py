@@ -165,7 +165,7 @@ async def test_a_peer_that_never_answers_a_close_is_dropped(autojump_clock: Mock
         await read_all(stream)
         assert trio.current_time() - started == pytest.approx(server.settings.close_within, abs=0.1)
         await trio.testing.wait_all_tasks_blocked()
-        assert len(server.hub) == 0
+        assert len(server) == 0
 
 
 async def test_a_half_closed_stream_has_ended(autojump_clock: MockClock) -> None:
@@ -179,7 +179,7 @@ async def test_a_half_closed_stream_has_ended(autojump_clock: MockClock) -> None
         await trio.testing.wait_all_tasks_blocked()
 
         assert [opcode for opcode, _ in frames_of(data)] == [Opcode.TEXT]
-        assert len(server.hub) == 0
+        assert len(server) == 0
         assert b'handfast_closes_total{by="client",code="1006"} 1.0' in server.metrics.text()
 
 
