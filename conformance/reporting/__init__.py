@@ -56,6 +56,7 @@ _KINDS = (
     Kind("sarif", "sarif", "2.1.0", "SARIF 2.1.0", "a result for each case that did not pass, placed in the document"),
     Kind("github", "github", "1", "GitHub workflow commands", "annotations of what is new, and the step's summary"),
     Kind("markdown", "markdown", "1", "GitHub Flavored Markdown", "a summary for people, to be put anywhere"),
+    Kind("html", "html", "1", "HTML 5", "everything, on one page without any other file"),
 )
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _KINDS}

@@ -107,7 +107,7 @@ class Tab:
     def lines(self, selector: str, count: int = 1) -> list[dict[str, str]]:
         """The `data-` attributes of the elements that match, once there are at least so many."""
         try:
-            found = self._evaluate(_LINES, selector, count)
+            found = self.evaluate(_LINES, selector, count)
         except TimeoutError:
             raise AssertionError(f"{count} of `{selector}` awaited in vain; the page reads:\n{self.text()}") from None
         assert isinstance(found, list)
@@ -115,13 +115,24 @@ class Tab:
 
     def say(self, text: str) -> None:
         """Write into the composer and send."""
-        self._evaluate(_SAY, text)
+        self.evaluate(_SAY, text)
 
     def text(self) -> str:
         """What the page reads."""
-        return str(self._evaluate("() => document.body.innerText"))
+        return str(self.evaluate("() => document.body.innerText"))
 
-    def _evaluate(self, function: str, *arguments: Any) -> Any:
+    def resize(self, width: int, height: int) -> None:
+        """Give the page a size, in CSS pixels."""
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def press(self, key: str) -> None:
+        """Press a key, whose name for a printable one is what it writes."""
+        text = key if len(key) == 1 else ""
+        self._call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text)
+        self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def evaluate(self, function: str, *arguments: Any) -> Any:
+        """What a function gives that is called in the page; of a promise, what it comes to."""
         expression = f"({function})(...{json.dumps(arguments)})"
         told = self._call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in told, told["exceptionDetails"]

@@ -73,6 +73,8 @@ def folded_back(kind: str, text: str) -> Mapping[str, int]:
             return {name: int(count) for name, count in re.findall(r"^\| ([a-z ]+) \| (\d+) \|$", text, re.MULTILINE)}
         case "terminal":
             [line] = re.findall(r"cases in [\d.]+ s: (.*)$", text, re.MULTILINE)
+        case "html":
+            return {name: int(count) for count, name in re.findall(r"<button [^>]*>(\d+) ([a-z ]+)</button>", text)}
         case "github":
             [line] = re.findall(r"^::notice title=handfast::.*\((.*)\)$", text, re.MULTILINE)
     return {name: int(count) for count, name in (part.split(" ", 1) for part in line.split(", "))}
