@@ -271,14 +271,14 @@ def test_the_page_fits_a_phone(chromium: str, tmp_path: Path) -> None:
                 "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 400
             )
             tab.go((tmp_path / "page.html").as_uri())
-            tab._evaluate(LOADED)
-            assert tab._evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, width
+            tab.evaluate(LOADED)
+            assert tab.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, width
         outside = (
             "() => [...document.querySelectorAll('svg')].flatMap((svg) => [...svg.querySelectorAll('text')]"
             ".filter((text) => text.getBBox().x + text.getBBox().width > svg.viewBox.baseVal.width)"
             ".map((text) => text.textContent))"
         )
-        assert tab._evaluate(outside) == []
+        assert tab.evaluate(outside) == []
 
 
 # ----------------------------------------------------------------------------------------------------------- command
