@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -13,7 +13,19 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.foreign.kit import SERVICE_TOKEN, WAIT, request
 
-__all__ = ["WIRE_FAULTS", "Socket", "opened", "post", "upgraded", "wire"]
+__all__ = [
+    "UPGRADES",
+    "WIRE",
+    "WIRE_FAULTS",
+    "Socket",
+    "deadline",
+    "opened",
+    "pings",
+    "post",
+    "upgraded",
+    "upgrades",
+    "wire",
+]
 
 WIRE_FAULTS = frozenset(
     [
@@ -142,35 +154,88 @@ _BAD: dict[str, str | bytes] = {
 }
 
 
-def wire(address: str, auth: Any, probe: str, limit: int) -> Any:
+def wire(address: str, auth: Callable[[], Any], probe: str, limit: int) -> Any:
     """What happens to packets that no client should send, each on a connection of its own, and to one beside them.
 
-    `probe` is an event that is acknowledged, and `limit` the size of the largest frame.
+    `auth` gives the data of another connect packet each time, `probe` is an event that is acknowledged, and `limit` the
+    size of the largest frame.
     """
     notes: dict[str, Any] = {}
     with opened(address) as (beside, told):
-        beside.connect(auth)
-        first = beside.event()[0]
+        beside.connect(auth())
         for name, frame in _BAD.items():
             with opened(address) as (socket, _):
-                socket.connect(auth)
-                socket.event()
+                socket.connect(auth())
                 socket.connection.send(frame)
                 socket.send(probe)
-                notes[name] = socket.end()
+                notes[name] = socket.end()[-1]
         beside.send(probe)
-        notes["beside"] = [first, beside.hear()[:2]]
+        notes["beside"] = beside.heard()[-1][0]
     with opened(address) as (socket, _):
         socket.send(probe)
-        socket.send("0" + json.dumps(auth))
-        notes["early"] = socket.end()
+        socket.send("0" + json.dumps(auth()))
+        notes["early"] = socket.end()[-1]
     with opened(address) as (socket, _):
         socket.send("0/other,")
-        socket.send("0" + json.dumps(auth))
+        socket.send("0" + json.dumps(auth()))
         notes["namespaces"] = [socket.hear()[:8], socket.hear()[0]]
         socket.send(probe[:-1] + " " * (limit - len(probe) - 1) + "]")
-        socket.connection.ping()
-        notes["longest"] = [socket.hear()[0], socket.hear()[0]]
+        notes["longest"] = socket.heard()[-1][0]
         socket.connection.close()
         notes["close"] = socket.connection.close_code
     return {**notes, "told": sorted(told), "upgrades": told["upgrades"]}
+
+
+WIRE: Mapping[str, Any] = {
+    **dict.fromkeys((*_BAD, "early"), "end"),
+    "beside": "ack",
+    "namespaces": ["4/other,", "0"],
+    "longest": "ack",
+    "close": 1000,
+    "told": ["maxPayload", "pingInterval", "pingTimeout", "sid", "upgrades"],
+    "upgrades": [],
+}
+"""What `wire` gives of a conformant server."""
+
+
+def upgrades(address: str, origin: str) -> Any:
+    """How requests for other paths, without an upgrade, of other versions and from other origins are answered."""
+    query = "EIO=4&transport=websocket"
+    return {
+        "paths": [request(address, "GET", path)[0] for path in ("/", "/socket.io/else", "/socket.io/")],
+        "polling": request(address, "GET", "/socket.io/?EIO=4&transport=polling")[0],
+        "queries": [upgraded(address, one) for one in (query, "EIO=3&transport=websocket", "EIO=4")],
+        "origins": [upgraded(address, query, origin=one) for one in (origin, f"{origin}.evil.example")],
+    }
+
+
+UPGRADES: Mapping[str, Any] = {
+    "paths": [404, 404, 426],
+    "polling": 426,
+    "queries": [101, 400, 400],
+    "origins": [101, 403],
+}
+"""What `upgrades` gives of a conformant server."""
+
+
+def pings(address: str, auth: Any) -> Any:
+    """What the open packet says of pings, and the second of them, and how it ends for who does not pong."""
+    with opened(address) as (socket, told):
+        socket.connect(auth)
+        frames: list[Any] = []
+        while len(frames) < 2:
+            if (frame := socket.connection.recv(timeout=WAIT)) == "2":
+                frames.append(frame)
+                socket.connection.send("3")
+        return [told["pingInterval"], told["pingTimeout"], socket.end()[-1]]
+
+
+def deadline(address: str, auth: Any) -> Any:
+    """How it ends for who sends no connect packet, while who has sent one stays."""
+    with opened(address) as (silent, _), opened(address) as (socket, _):
+        socket.connect(auth)
+        ended = silent.end()
+        socket.send("0/other,")
+        while not (packet := socket.hear()).startswith("4/other"):
+            pass
+        return [ended, packet[:8]]

@@ -14,7 +14,18 @@ from typing import Any
 import pytest
 
 from tests.foreign.kit import SERVICE_TOKEN, Exchange, catalogue, observed, request, running, switches, token
-from tests.foreign.socketio import WIRE_FAULTS, Socket, opened, post, upgraded, wire
+from tests.foreign.socketio import (
+    UPGRADES,
+    WIRE,
+    WIRE_FAULTS,
+    Socket,
+    deadline,
+    opened,
+    pings,
+    post,
+    upgrades,
+    wire,
+)
 from tests.foreign.tokens import TOKEN_FAULTS, answers, judged
 
 SERVER = "executions_socketio"
@@ -179,34 +190,20 @@ def posts(address: str) -> Any:
         return [refusals, more, cancel(socket, {"taskId": "none"})]
 
 
-def upgrades(address: str) -> Any:
-    good_query = "EIO=4&transport=websocket"
-    evil = {"origin": "https://evil.example"}
-    return {
-        "paths": [request(address, "GET", path)[0] for path in ("/", "/socket.io/else", "/socket.io/")],
-        "polling": request(address, "GET", "/socket.io/?EIO=4&transport=polling")[0],
-        "queries": [upgraded(address, query) for query in (good_query, "EIO=3&transport=websocket", "EIO=4")],
-        "origins": [upgraded(address, good_query, **more) for more in ({"origin": ORIGIN}, evil)],
-    }
+def gate(address: str) -> Any:
+    return upgrades(address, ORIGIN)
 
 
 def deadlines(address: str) -> Any:
-    with opened(address) as (silent, _), dashboard(address) as connected:
-        return [silent.end(), cancel(connected, {"taskId": "none"})]
+    return deadline(address, {"token": good()})
 
 
-def pings(address: str) -> Any:
-    with opened(address) as (socket, told):
-        socket.connect({"token": good()})
-        socket.event()
-        frames = [socket.connection.recv(timeout=10)]
-        socket.connection.send("3")
-        frames.append(socket.connection.recv(timeout=10))
-        return [told["pingInterval"], told["pingTimeout"], frames, socket.end()]
+def heartbeats(address: str) -> Any:
+    return pings(address, {"token": good()})
 
 
 def wires(address: str) -> Any:
-    return wire(address, {"token": good()}, PROBE, 16 * 1024)
+    return wire(address, lambda: {"token": good()}, PROBE, 16 * 1024)
 
 
 def exchange(play: Any, expected: Any, faults: str, settings: Any = SETTINGS) -> Exchange:
@@ -214,7 +211,6 @@ def exchange(play: Any, expected: Any, faults: str, settings: Any = SETTINGS) ->
 
 
 UNAUTHORIZED, REFUSED_POST = [401, ["error"]], [400, ["error"]]
-ENDED = ["end"]
 EXCHANGES = [
     Exchange(
         tokens,
@@ -290,43 +286,15 @@ EXCHANGES = [
         status-unchecked empty-ids-accepted id-limit-off-by-one lengths-in-utf16 invalid-still-sent invalid-as-422
         fault-unnamed origin-of-posts-unchecked""",
     ),
+    exchange(gate, UPGRADES, "plain-request-as-400 path-by-prefix origin-unchecked"),
+    exchange(deadlines, [["end"], "4/other,"], "connect-deadline-never", {**SETTINGS, "connect_deadline": "1s"}),
     exchange(
-        upgrades,
-        {"paths": [404, 404, 426], "polling": 426, "queries": [101, 400, 400], "origins": [101, 403]},
-        "plain-request-as-400 path-by-prefix origin-unchecked",
-    ),
-    exchange(
-        deadlines,
-        [ENDED, [NOT_FOUND]],
-        "connect-deadline-never",
-        {**SETTINGS, "connect_deadline": "1s"},
-    ),
-    exchange(
-        pings,
-        [300, 500, ["2", "2"], ENDED],
+        heartbeats,
+        [300, 500, "end"],
         "pings-missing pings-unawaited",
         {**SETTINGS, "ping_interval": "300ms", "ping_timeout": "500ms"},
     ),
-    Exchange(
-        wires,
-        {
-            **dict.fromkeys(
-                (
-                    *("engine type", "packet type", "empty", "ping", "not JSON", "no data", "not an array"),
-                    *("acknowledgement", "no name", "number", "reserved", "again", "binary", "early"),
-                ),
-                ENDED,
-            ),
-            "beside": ["auth-success", "31"],
-            "namespaces": ["4/other,", "0"],
-            "longest": ["2", "3"],
-            "close": 1000,
-            "told": ["maxPayload", "pingInterval", "pingTimeout", "sid", "upgrades"],
-            "upgrades": [],
-        },
-        WIRE_FAULTS,
-        SETTINGS,
-    ),
+    Exchange(wires, WIRE, WIRE_FAULTS, SETTINGS),
 ]
 
 # What these exchanges do not show: what only time or a fetch shows.

@@ -6,7 +6,8 @@ import { isObject, parseJson } from './json.mjs';
 const PATH = '/socket.io/';
 const RESERVED = ['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'];
 const [ENGINE_PING, ENGINE_MESSAGE] = ['2', '4'];
-const [CONNECT, EVENT, ACK, BINARY_EVENT, BINARY_ACK] = ['0', '2', '3', '5', '6'];
+const [CONNECT, DISCONNECT, EVENT, ACK, BINARY_EVENT, BINARY_ACK] = ['0', '1', '2', '3', '5', '6'];
+const COMING_OR_GOING = [ENGINE_MESSAGE + CONNECT, ENGINE_MESSAGE + DISCONNECT];
 const SHUTDOWN_GRACE = 3000;
 const BACKLOG = 1024;
 
@@ -24,8 +25,8 @@ function packetOf(text) {
  * Stands between a connection's WebSocket and engine.io.
  *
  * socket.io takes events with a number for a name and packets without data, and closes on an event that comes in one
- * segment with its connect packet. Here frames that no client may send end the connection, and those behind a connect
- * packet wait until it has been handled.
+ * segment with its connect packet. Here frames that no client may send end the connection, and those behind a packet
+ * that connects or disconnects wait until it has been handled.
  */
 class Gate {
   #waiting = [];
@@ -51,11 +52,11 @@ class Gate {
     // What is wrong is named by the fault of overlooking it.
     if (wrong !== undefined) return this.fault(wrong) || this.#refuse();
     emit('message', ...values);
-    if (!isBinary && data.toString().startsWith(ENGINE_MESSAGE + CONNECT)) this.#hold(emit);
+    if (!isBinary && COMING_OR_GOING.includes(data.toString().slice(0, 2))) this.#hold(emit);
     return true;
   }
 
-  /** What socket.io does about a connect packet is done once the current turn of the event loop ends. */
+  /** What socket.io does about connecting and disconnecting is done once the current turn of the event loop ends. */
   #hold(emit) {
     this.#held = true;
     setImmediate(() => {
