@@ -218,7 +218,7 @@ def test_states_of_a_message_are_those_in_which_it_is_legal() -> None:
 def test_what_is_not_known_is_told_as_it_is_written() -> None:
     """Sections, effects, steps and invariants that no page was made for; nothing of them is lost, and none fails."""
     odd = edited(
-        http={"negotiate": {"path": "/negotiate", "rules": ["CHAT-OPEN-1"]}},
+        http={"negotiate": {"path": "/negotiate", "rows": [{"do": [{"make": "ticket"}], "answer": {"status": 200}}]}},
         records={"link": {"key": "$link.token", "states": {"issued": {}}}},
         deployment=["hook"],
         invariants=[{"order": "<kept>", "rules": ["CHAT-MSG-9"]}],

@@ -136,24 +136,22 @@ def _table(document: Outline, leaf: str, inputs: object, caption: str, *, anchor
 def timers(document: Outline) -> Page | None:
     """Every timer: when it fires, and what then."""
     rows: list[tuple[Inline, ...]] = []
-    for state in document.states.values():
-        for timer in state.timers:
-            says = "; ".join(
-                (f"where {row.guard}: " if row.guard else "") + row.says(state.path, document.errors)
-                for row in timer.expire
+    for timer in document.every_timer:
+        says = "; ".join(
+            (f"where {row.guard}: " if row.guard else "") + row.says(timer.state, document.errors)
+            for row in timer.expire
+        )
+        rules = dict.fromkeys(rule for row in timer.expire for rule in row.rules)
+        rows.append(
+            (
+                Anchor(timer.name, anchor("timer", timer.state, timer.name)),
+                state_ref(document, timer.state) if timer.state else "every state",
+                coded(timer.moment),
+                says,
+                timer.aside or "–",
+                rule_refs(document, rules),
             )
-            rules = dict.fromkeys(rule for row in timer.expire for rule in row.rules)
-            name = Anchor(timer.name, anchor("timer", state.path, timer.name))
-            rows.append(
-                (
-                    name,
-                    state_ref(document, state.path),
-                    coded(timer.moment),
-                    says,
-                    timer.aside or "–",
-                    rule_refs(document, rules),
-                )
-            )
+        )
     if not rows:
         return None
     late = document.section("parameters", "timer_late").get("default")

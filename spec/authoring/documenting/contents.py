@@ -16,6 +16,7 @@ def pages(document: Outline) -> tuple[Page, ...]:
         overview.parameters(document),
         opening.page(document),
         opening.versions(document),
+        opening.endpoints(document),
         messages.page(document),
         behaviour.matrix(document),
         behaviour.states(document),

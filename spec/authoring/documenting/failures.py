@@ -56,8 +56,7 @@ def _sources(document: Outline, code: str) -> list[str]:
     found = []
     for path, level in [("any state", document.receive), *((s.path, s.receive) for s in document.states.values())]:
         found += [f"`{wanted}` in {path}" for wanted, rows in level.items() if code in _errors_of(rows)]
-    for state in document.states.values():
-        found += [f"the timer `{timer.name}`" for timer in state.timers if code in _errors_of(timer.expire)]
+    found += [f"the timer `{timer.name}`" for timer in document.every_timer if code in _errors_of(timer.expire)]
     return found
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from spec.authoring.documenting.blocks import Anchor, Block, Inline, Items, Page, Strong, Table, Text
+from spec.authoring.documenting.blocks import Anchor, Block, Code, Heading, Inline, Items, Page, Strong, Table, Text
 from spec.authoring.documenting.words import anchor, applies, coded, rule_refs, state_ref, value
 from spec.authoring.outlining import Outline, Row
 from spec.authoring.outlining.decisions import listed, plainly
 
-__all__ = ["page", "versions"]
+__all__ = ["endpoints", "page", "versions"]
 
 
 def page(document: Outline) -> Page:
@@ -40,13 +41,13 @@ def page(document: Outline) -> Page:
     return Page("opening", "Opening a connection", blocks)
 
 
-def _row(document: Outline, number: int, row: Row) -> tuple[Inline, ...]:
+def _row(document: Outline, number: int, row: Row, *within: str) -> tuple[Inline, ...]:
     decision = row.decision
-    refused = row.decision.to is None
+    refused = row.code is not None
     does = decision.says(decision.to or "", document.errors)
     does = does.rpartition("→")[0].rstrip(", ") if decision.to else does
     return (
-        Anchor(str(number), anchor("opening", str(number))),
+        Anchor(str(number), anchor(*(within or ("opening",)), str(number))),
         decision.guard or "otherwise",
         Strong(row.answer, "bad" if refused else "good"),
         state_ref(document, decision.to) if decision.to else "–",
@@ -68,6 +69,29 @@ def _header(document: Outline, entry: Mapping[str, Any]) -> tuple[Inline, ...]:
 def _asked(fact: Mapping[str, Any]) -> Inline:
     rest = {name: shown for name, shown in fact.items() if name != "kind"}
     return "; ".join(f"{name} {coded(shown)}" for name, shown in rest.items()) or "–"
+
+
+def endpoints(document: Outline) -> Page | None:
+    """The HTTP endpoints beside the upgrade: what each takes, and its table."""
+    blocks: list[Block] = []
+    for name, rows in document.endpoints.items():
+        entry = document.section("http", name)
+        at = f"{plainly(entry.get('method', 'GET'))} {plainly(entry.get('path', '?'))}"
+        blocks.append(Heading(1, f"{name}: {at}", anchor("endpoint", name)))
+        blocks += [Text(plainly(entry["text"]))] if "text" in entry else []
+        table = [_row(document, number, row, "endpoint", name) for number, row in enumerate(rows, 1)]
+        blocks.append(Table(f"What {at} is answered", ("Row", "Where", "Answer", "State", "And", "Rules"), table))
+        examples = [Code(_json(example), "json") for example in entry.get("examples", ())]
+        blocks += examples
+        rest = {
+            key: member for key, member in entry.items() if key not in {"method", "path", "text", "rows", "examples"}
+        }
+        blocks += [Code(_json(rest), "json", "What it takes and answers, as the document says it")] if rest else []
+    return Page("endpoints", "HTTP endpoints", blocks) if blocks else None
+
+
+def _json(found: Any) -> str:
+    return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def versions(document: Outline) -> Page | None:

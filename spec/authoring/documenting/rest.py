@@ -16,7 +16,7 @@ __all__ = ["page"]
 _TOLD = {
     *("handfast", "protocol", "version", "title", "summary", "versions", "rules", "parameters", "definitions", "wire"),
     *("framing", "messages", "errors", "refusals", "tokens", "facts", "rooms", "opening", "connection", "scenarios"),
-    *("invariants", "indistinguishable", "include"),
+    *("invariants", "indistinguishable", "include", "http"),
 }
 _UNTOLD = ("memories", "framing")
 

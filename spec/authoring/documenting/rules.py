@@ -102,6 +102,8 @@ def _place(document: Outline, path: tuple[str, ...]) -> _Cited:
             return _Cited(f"opening {row}", "opening", anchor("opening", row), "requests of every class")
         case ("opening", *_):
             return _Cited("headers of answers", "opening", "", "requests of every class")
+        case ("http", name, *_) if name in document.endpoints:
+            return _Cited(f"endpoint {name}", "endpoints", anchor("endpoint", name), "requests of every class")
         case ("tokens", "recipes", *_) | ("tokens", "ladder", *_):
             return _Cited("the token ladder", "tokens", "", "tokens made to end on each check")
         case ("framing", kind, *_):

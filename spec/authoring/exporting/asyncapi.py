@@ -91,9 +91,7 @@ def _machine(document: Outline) -> dict[str, Any]:
         **stamp_data(document),
         "states": {path: {"text": state.text, "initial": state.initial} for path, state in document.states.items()},
         "timers": [
-            {"name": timer.name, "state": timer.state, "moment": timer.moment}
-            for state in document.states.values()
-            for timer in state.timers
+            {"name": timer.name, "state": timer.state, "moment": timer.moment} for timer in document.every_timer
         ],
         "errors": dict(document.errors),
         "closeCodes": list(close_codes(document)),

@@ -28,9 +28,8 @@ def _rows(document: Outline) -> Iterator[Decision]:
     for level in (document.receive, *(state.receive for state in document.states.values())):
         for rows in level.values():
             yield from rows
-    for state in document.states.values():
-        for timer in state.timers:
-            yield from timer.expire
+    for timer in document.every_timer:
+        yield from timer.expire
 
 
 def _numbers(value: Any) -> Iterator[int]:

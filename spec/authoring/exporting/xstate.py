@@ -34,6 +34,7 @@ def machine(document: Outline) -> dict[str, Any]:
             # A state of its own, so that what holds everywhere holds of open connections only.
             "open": {
                 **_events(document, "", document.receive),
+                **_timers(document, "", document.everywhere),
                 "initial": next((path for path in document.states if "." not in path), CLOSED),
                 "states": _states(document, ""),
             },

@@ -50,7 +50,8 @@ class Decision:
             return Outcome.CLOSED
         if any(verb(effect) == "error" for effect in self.effects):
             return Outcome.REFUSED
-        return Outcome.ACCEPTED if self.effects or self.to else Outcome.SILENT
+        done = [effect for effect in self.effects if effect.get("close") != "may"]
+        return Outcome.ACCEPTED if done or self.to else Outcome.SILENT
 
     def says(self, state: str, errors: Mapping[str, Any]) -> str:
         """What is done, in words; nothing being done is said too."""
@@ -82,9 +83,12 @@ def verb(effect: Effect) -> str:
 
 
 def closing(effect: Effect, state: str, errors: Mapping[str, Any]) -> str | None:
-    """How an effect ends the connection in a state: the close code (or codes, or word) as text, or None."""
+    """How an effect ends the connection in a state: the close code (or codes, or word) as text, or None.
+
+    What a server may close with or not (`close: may`) does not end it.
+    """
     if verb(effect) == "close":
-        return plainly(effect["close"])
+        return None if effect["close"] == "may" else plainly(effect["close"])
     if verb(effect) != "error":
         return None
     close = errors.get(plainly(effect["error"]), {}).get("close", "none")
@@ -97,7 +101,7 @@ def _told(effect: Effect, state: str, errors: Mapping[str, Any]) -> str:
     what, others = verb(effect), [name for name in effect if name not in _UNSHOWN]
     value, ends = effect[what], closing(effect, state, errors)
     if what == "close":
-        return f"closes with {ends}"
+        return f"closes with {ends}" if ends else "may close"
     if what == "error":
         return f"error {plainly(value)}" + (f", closes with {ends}" if ends else "")
     shown = ", ".join(value) if isinstance(value, Mapping) else plainly(value)

@@ -73,11 +73,13 @@ def _broadcasts(document: Outline) -> Iterator[tuple[str, set[str]]]:
     members = {room: _members(document, room) for room in document.section("rooms")}
     everywhere = set(document.leaves)
     every = [row for leaf in document.leaves for row in _rows(document, leaf)]
-    for row in (*every, *(row.decision for row in document.opening)):
+    tables = (document.opening, *document.endpoints.values())
+    for row in (*every, *(row.decision for table in tables for row in table)):
         for name, effect in emitted(row.effects):
             to = effect.get("to")
+            room = to.get("room") if isinstance(to, Mapping) else to
             if verb(effect) == "broadcast" or to is not None:
-                yield name, members.get(to, everywhere) if isinstance(to, str) else everywhere
+                yield name, members.get(room, everywhere) if isinstance(room, str) else everywhere
 
 
 def _members(document: Outline, room: str) -> set[str]:

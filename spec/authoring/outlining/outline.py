@@ -99,12 +99,13 @@ class Edge:
 
 @frozen(eq=False)
 class Outline:
-    """A document laid out; `data` is all that it says."""
+    """A document laid out; `data` is all that it says, `everywhere` are the timers that run in every state."""
 
     data: Mapping[str, Any]
     digest: str
     states: Mapping[str, State]
     receive: Mapping[str, tuple[Decision, ...]]
+    everywhere: tuple[Timer, ...] = ()
 
     @property
     def name(self) -> str:
@@ -160,7 +161,23 @@ class Outline:
 
     def timers(self, leaf: str) -> tuple[Timer, ...]:
         """The timers that run in an innermost state."""
-        return tuple(timer for path in self.states[leaf].chain for timer in self.states[path].timers)
+        own = (timer for path in self.states[leaf].chain for timer in self.states[path].timers)
+        return (*own, *self.everywhere)
+
+    @property
+    def every_timer(self) -> tuple[Timer, ...]:
+        """All timers; the state of one that runs everywhere is empty."""
+        return (*self.everywhere, *(timer for state in self.states.values() for timer in state.timers))
+
+    @cached_property
+    def endpoints(self) -> Mapping[str, tuple[Row, ...]]:
+        """The tables of the HTTP endpoints beside the upgrade, by name."""
+        found = self.section("http")
+        return {
+            name: tuple(self._row(row) for row in entry.get("rows", ()) if isinstance(row, Mapping))
+            for name, entry in found.items()
+            if isinstance(entry, Mapping)
+        }
 
     @cached_property
     def opening(self) -> tuple[Row, ...]:
@@ -173,6 +190,9 @@ class Outline:
             code = plainly(entry["refuse"].get("code", ""))
             status = self.section("refusals").get(code)
             return Row(decision, f"HTTP {status or '?'} {code}".strip(), status, code, None)
+        if "upgrade" not in entry:
+            status = entry.get("answer", {}).get("status", 200) if isinstance(entry.get("answer"), Mapping) else 200
+            return Row(decision, f"HTTP {plainly(status)}", status if isinstance(status, int) else None, None, None)
         upgrade = entry.get("upgrade", {})
         spoken = upgrade.get("subprotocol", "none")
         answer = "101 Switching Protocols" + (f", {spoken}" if spoken != "none" else ", no subprotocol")
@@ -195,6 +215,8 @@ class Outline:
     def _moves(self) -> Iterator[Edge]:
         for wanted, rows in self.receive.items():
             yield from self._leading("", "receive", wanted, rows)
+        for timer in self.everywhere:
+            yield from self._leading("", "timer", timer.name, timer.expire)
         for state in self.states.values():
             for wanted, rows in state.receive.items():
                 yield from self._leading(state.path, "receive", wanted, rows)
@@ -221,7 +243,8 @@ def outline(source: Source) -> Outline:
     """The outline of a document that was read."""
     connection = source.data.get("connection", {})
     states = {state.path: state for state in _states(connection.get("states", {}), "")}
-    return Outline(source.data, source.digest, states, _receive(connection))
+    everywhere = tuple(_timer(name, "", entry) for name, entry in connection.get("timers", {}).items())
+    return Outline(source.data, source.digest, states, _receive(connection), everywhere)
 
 
 def _states(entries: Mapping[str, Any], parent: str) -> Iterator[State]:
