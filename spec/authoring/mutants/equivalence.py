@@ -48,12 +48,10 @@ class Original:
 
     def apart(self, mutant: Document, parameters: Parameters) -> str | None:
         """What tells a mutant from this, None where nothing does; raises Endless."""
-        given = dict(_given(mutant, parameters))
-        for name in {**self._given, **given}:
-            if self._given.get(name) != given.get(name):
-                return name
-        pairs = self._pairs(Outcomes(mutant, parameters))
-        differing = [(name, right, other) for name, right, other in pairs if right != other and self._happens(name)]
+        given = next(self.given_apart(mutant, parameters), None)
+        if given is not None:
+            return given
+        differing = list(self._deciding(mutant, parameters))
         if not differing:
             return None
         beyond = next((name for name, right, other in differing if not _abstracted(right, other)), None)
@@ -64,6 +62,28 @@ class Original:
         except RecursionError:
             raise Endless from None
         return None if word is None else "; ".join(map(str, word))
+
+    def given_apart(self, other: Document, parameters: Parameters) -> Iterator[str]:
+        """The names of what decisions take as given, and another document gives otherwise."""
+        given = dict(_given(other, parameters))
+        return (name for name in {**self._given, **given} if self._given.get(name) != given.get(name))
+
+    def decided_apart(self, other: Document, parameters: Parameters) -> Iterator[str]:
+        """The names of the decisions that come to something else in another document with the same facts.
+
+        Raises LookupError where it has others. What is written alike over the same tables comes to the same.
+        """
+        mine, theirs = self._outcomes, Outcomes(other, parameters)
+        tables = mine.tables() == theirs.tables()
+        for name in dict.fromkeys((*mine.decisions(), *theirs.decisions())):
+            if not (tables and mine.written(name) == theirs.written(name)) and self._happens(name):
+                facts = mine.asked(name) | theirs.asked(name)
+                if mine.outcome(name, facts) != theirs.outcome(name, facts):
+                    yield name
+
+    def _deciding(self, mutant: Document, parameters: Parameters) -> Iterator[tuple[str, Outcome, Outcome]]:
+        pairs = self._pairs(Outcomes(mutant, parameters))
+        return ((name, right, other) for name, right, other in pairs if right != other and self._happens(name))
 
     def _happens(self, name: str) -> bool:
         """Whether a connection can be in the state that a decision is for; the opening is for all."""

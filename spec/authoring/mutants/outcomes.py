@@ -118,6 +118,17 @@ class Outcomes:
         """A name for each decision: the opening, and each input and timer of each state."""
         return list(self._tables)
 
+    def tables(self) -> Any:
+        """The facts that are tables over others, as they are written."""
+        return {fact.name: plain(fact.options) for fact in self._document.facts.values() if fact.kind == "table"}
+
+    def written(self, name: str) -> Any:
+        """A decision as it is written; None where there is no such decision."""
+        if name not in self._tables:
+            return None
+        rows = plain(self._tables[name][1])
+        return [rows, plain(self._document.header_rules)] if name == OPENING else rows
+
     def asked(self, name: str) -> frozenset[str]:
         """The facts behind a decision; none where there is no such decision."""
         rows = self._tables.get(name, ("", ()))[1]

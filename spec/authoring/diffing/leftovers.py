@@ -1,0 +1,114 @@
+"""What differs between two documents and no change tells of: written otherwise, or not known to be safe.
+
+A reader of both documents can name what tells them apart (`spec.authoring.mutants.equivalence`). Where a change was
+found at such a place, it explains it; what nothing explains is told as such, so that silence always means that nothing
+differs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from spec.authoring.diffing.behaviour import UNSURE, Behaviour
+from spec.authoring.diffing.changes import Change, change
+from spec.authoring.diffing.judging import list_of, state_at
+
+__all__ = ["SCHEMAS", "SPELLED", "leftovers"]
+
+SCHEMAS = r"/messages/[^/]+/(client|server)/payload(/.*)?|/wire/envelope/(client|server)/schema(/.*)?"
+"""What containment alone decides: an engine has one value of each class, and these are about which values there are."""
+
+SPELLED = {"D01", "D02"}
+"""Rules whose changes are no part of any exchange."""
+
+
+def leftovers(seen: Behaviour, changes: list[Change], rest: list[str]) -> list[Change]:
+    """The changes that `rest`, the places that differ, still needs beside those that were found."""
+    known = {place for one in changes if one.rule.id not in SPELLED for place in (one.old_at, one.new_at) if place}
+    places = known | {place for place in seen.touched if place}
+    strange = [name for name in seen.tells if not _explained(name, places, seen)]
+    if strange:
+        text = f"nothing that was played shows what this changes: {'; '.join(strange[:4])}"
+        return [change("X01", rest[0], rest[0], text)]
+    untold = [at for at in rest if not _told(at, changes) and not _told_of_form(at, changes)]
+    if seen.tells or not untold:
+        return []
+    lists = list(dict.fromkeys(_list(at) for at in untold))
+    found = []
+    for at in lists:
+        rule = "S18" if _unreached(at, seen) else "S09"
+        found.append(change(rule, at, at, "written otherwise"))
+    return found
+
+
+def _told_of_form(at: str, changes: list[Change]) -> bool:
+    """Whether a place is in a schema that changes tell of: these name members, and not the lists that require them."""
+    found = re.match(SCHEMAS.replace("(/.*)?", ""), at)
+    return found is not None and any((one.new_at or one.old_at).startswith(found[0]) for one in changes)
+
+
+def _list(at: str) -> str:
+    """The list or table that a place is in."""
+    found = re.match(r"(/opening/\w+|/facts/[^/]+|/connection(?:/states/[^/]+)*(?:/(?:receive|timers)/[^/]+)?)", at)
+    return found[1] if found else at
+
+
+def _unreached(at: str, seen: Behaviour) -> bool:
+    state = ".".join(re.findall(r"/states/([^/]+)", at))
+    return bool(state) and not any(f"{reached}.".startswith(f"{state}.") for reached in seen.reached)
+
+
+_EXPLAINS: tuple[tuple[str, str], ...] = (
+    (r"the envelope", r"/wire/envelope.*"),
+    (r"what is chosen in every message", r"/wire/envelope/server.*"),
+    (r"the schema of the envelope", r"/wire/envelope/client.*"),
+    (r"(?:the schema of|what is chosen in) (.+)", r"/messages/{0}(/.*)?"),
+    (r"the largest message", r"/wire/frames/largest"),
+    (r"the checks of tokens", r"/tokens/.*"),
+    (r"memories", r"/memories/.*"),
+    (r"the fact (.+)", r"(/facts/{0}(/.*)?|/opening/.*|/versions)"),
+    (r"variables|rooms", r"/connection/.*|/opening/.*"),
+    (r"the path", r"/opening/path"),
+    (r"versions", r"/versions|/opening/.*"),
+    (r"refusals", r"/opening/body"),
+    (r"errors|permissions", r"/(errors|connection)/.*"),
+    (r"close reasons", r"/errors/close_reasons"),
+    (r"opening", r"/opening/.*|/versions|/facts/.*"),
+    (r"([\w.]+)", r"{state}(/.*)?"),
+    (UNSURE, r"/.*"),
+)
+"""What tells two documents apart, and the places of changes that explain it."""
+
+
+def _explained(name: str, places: Collection[str], seen: Behaviour) -> bool:
+    decision = re.fullmatch(r"(?:timer (\S+) of (\S+)|(\S+)) in ([\w.]+)", name)
+    if decision is not None:
+        return _decision_explained(decision, places, seen)
+    for pattern, wanted in _EXPLAINS:
+        found = re.fullmatch(pattern, name)
+        if found is not None:
+            inner = [part.replace("~", "~0").replace("/", "~1") for part in found.groups()]
+            first = inner[0] if inner else ""
+            at = wanted.replace("{state}", state_at(first)).replace("{0}", re.escape(first))
+            return any(re.fullmatch(at, place) for place in places)
+    return False
+
+
+def _decision_explained(decision: re.Match[str], places: Collection[str], seen: Behaviour) -> bool:
+    """Whether the list by which either document decides an input or a timer is one that was seen to differ."""
+    timer, of, name, leaf = decision.groups()
+    if timer is not None:
+        lists = {f"{state_at(of)}/timers/{timer}"}
+    else:
+        lists = {list_of(document, leaf, name) for document in seen.documents}
+    return any(place == at or place.startswith(f"{at}/") for at in lists for place in places) or any(
+        place == f"/messages/{name}/client" for place in places
+    )
+
+
+def _told(at: str, changes: list[Change]) -> bool:
+    """Whether a change tells of a place, or of one that it is within."""
+    known = (one for one in changes if one.rule.id not in SPELLED)
+    places = [place for one in known for place in (one.old_at, one.new_at) if place]
+    return any(at == place or at.startswith(f"{place}/") for place in places)
