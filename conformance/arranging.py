@@ -27,9 +27,9 @@ from spec.loading import DocumentError, UnknownProtocol
 from spec.machine.machine import Machine
 from spec.model import Document
 from spec.parameters import ParameterProblem, resolve
+from spec.policies import policy_for
 from spec.secrets import read_secret
 from spec.tokens import SigningKey, VerifyKey
-from spec.tokens.policy import Policy
 
 __all__ = ["LEVELS", "Arranged", "arrange", "bare_arguments", "document_of", "target_arguments"]
 
@@ -226,21 +226,18 @@ def _book(
     keys = tuple(key for key in known if isinstance(key, SigningKey))
     if known and not keys:
         raise Stop(Exit.USAGE, "no key is a private one; tokens are minted with the private half of a pair")
-    policy = Policy(
-        keys=tuple(key.verifier() if isinstance(key, SigningKey) else key for key in known),
-        required=tuple(document.claims["required"]),
-        strings=tuple(document.claims.get("strings", ())),
+    policy = policy_for(
+        document,
+        parameters,
+        (key.verifier() if isinstance(key, SigningKey) else key for key in known),
         issuer=arguments.issuer or tokens.get("issuer"),
         audience=arguments.audience or tokens.get("audience"),
-        subject=document.claims.get("subject", "sub"),
     )
     return TokenBook(
         document,
         keys=keys,
         given=None if keys else _given(arguments, tokens),
         policy=policy,
-        leeway=float(parameters.get("leeway", 0.0)),
-        token_bytes=int(parameters.get("token_bytes", 4096)),
         points_to=tripwire.address,
     )
 

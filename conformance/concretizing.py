@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from attrs import evolve, frozen
@@ -13,7 +13,6 @@ from conformance.plan import SOON, Plan
 from conformance.scripts import Close, Expire, Idle, Open, Raw, Send, Settle, Step, token
 from spec.abstraction import LONG, Answer, Input
 from spec.expressions import compile_expression, root_of
-from spec.machine import Emission
 
 __all__ = ["WHO", "Concretizer", "Script"]
 
@@ -22,12 +21,6 @@ _LEAST = 0.2
 
 WHO, _OTHER, _PEER, _FAR, _BEFORE = "ana", "ben", "carol", "dan", "eve"
 """The client of a word; another subject; a member of its room, one of another room, and one who was there before."""
-
-_RECIPES: Mapping[str, Mapping[str, Any]] = {
-    "valid": {"recipe": "valid"},
-    "expired": {"recipe": "expired"},
-    "invalid": {"recipe": "wrong-key", "keyless": True},
-}
 
 Word = Sequence[Input]
 
@@ -78,8 +71,11 @@ class Concretizer:
     # ------------------------------------------------------------------------------------------ whose, how long
 
     def _bears(self, wanted: Input) -> bool:
-        """Whether an input brings a valid token."""
-        return any(value == "valid" and self._kind(fact) == "token" for fact, value in wanted.facts)
+        """Whether an input brings a token that is accepted."""
+        return self._verdict(wanted) in self._document.accepting
+
+    def _verdict(self, wanted: Input) -> str | None:
+        return next((value for fact, value in wanted.facts if self._kind(fact) == "token"), None)
 
     def _kind(self, fact: str) -> str:
         return self._document.facts[fact].kind
@@ -100,7 +96,9 @@ class Concretizer:
                 if not accepted:
                     return max(_LEAST, (max(self._leads(), default=0.0) if wanted.life == LONG else 0.0) + SOON)
                 if timers and timers[0].lead is not None:
-                    return max(_LEAST, timers[0].lead + SOON)
+                    # What has expired already lives until its grace ends, by which its life is counted.
+                    past = self._plan.book.policy.reach("expired") if self._verdict(wanted) != "valid" else 0.0
+                    return max(_LEAST, timers[0].lead + past + SOON)
                 break
             state, answer = self._layer.onward(state, following)
             if self._bears(following) and _accepted(answer):
@@ -143,8 +141,7 @@ class Concretizer:
     def _speaker(self, heard: str) -> tuple[str, str]:
         """A state and the client message by which a member of it makes others hear a message."""
         for state, message in self._plan.broadcasts():
-            said = self._plan.rehearse([*self._plan.routes[state].steps(WHO), self._plan.send(WHO, message)]).outputs
-            if any(isinstance(output, Emission) and output.message == heard for output in said):
+            if any(said.message == heard for said in self._plan.said(self._plan.routes[state], message)):
                 return state, message
         raise LookupError(f"no state that a client can reach makes others hear {heard}")
 
@@ -188,8 +185,8 @@ class Concretizer:
 
     def _presenting(self, opening: Open, value: str, wanted: Input, subject: str, left: float | None) -> Open:
         places = self._document.credential_places()
-        judged = next((v for fact, v in wanted.facts if self._kind(fact) == "token"), "valid")
-        more: dict[str, Any] = {**_RECIPES[judged], **({} if left is None else {"left": left})}
+        judged = self._verdict(wanted) or "valid"
+        more: dict[str, Any] = {**self._plan.words_for(judged), **({} if left is None else {"left": left})}
         symbol = token(subject=subject, **more)
         count = {"none": 0, "one": 1}.get(value, 2)
         for place in (places * 2)[:count]:
@@ -215,11 +212,20 @@ class Concretizer:
     def _message(self, wanted: Input, subject: str, label: str, left: float | None) -> Send:
         classes = {self._kind(fact): value for fact, value in wanted.facts}
         words: dict[str, Any] = {"subject": subject, "label": label, **({} if left is None else {"left": left})}
-        if "token" in classes:
-            words["recipe"] = _RECIPES[classes["token"]]
+        verdict = classes.get("token", "absent")
+        if verdict != "absent":
+            words["recipe"] = self._plan.words_for(verdict)
         identifier = {"$id": f"seen-{subject}"} if classes.get("memory") == "seen" else None
         send = self._plan.send(WHO, wanted.name, id=identifier, **words)
+        if verdict == "absent" and "token" in classes:
+            send = self._bare(send)
         return self._spoiled(send) if classes.get("payload") == "invalid" else send
+
+    def _bare(self, send: Send) -> Send:
+        """The message without its token."""
+        form = self._plan.message(send.message).client
+        assert form is not None
+        return evolve(send, drop=tuple(self._document.envelope.payload + pointer for pointer in form.secret))
 
     def _spoiled(self, send: Send) -> Send:
         form = self._plan.message(send.message).client

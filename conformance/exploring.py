@@ -32,7 +32,8 @@ class Rehearsal:
     """What a script leads to by the rules.
 
     `outputs` are those of the last step that sent anything; `states` are the clients' states, `dues` their timers;
-    `unheard` counts the steps of clients that by the rules have no connection then.
+    `unheard` counts the steps of clients that by the rules have no connection then; `shared` says that a message
+    reaches a room which is not this script's alone.
     """
 
     answer: Refusal | Upgrade | None
@@ -42,6 +43,7 @@ class Rehearsal:
     rules: tuple[str, ...]
     elapsed: float
     unheard: int = 0
+    shared: bool = False
 
 
 @frozen
@@ -83,28 +85,44 @@ class Route:
         )
         steps: list[Step] = [opening, Settle()]
         for send in self.sends:
-            steps += [evolve(send, client=client, id=id, payload=_with_token(send.payload, wanted)), Settle()]
+            payload = _in_room(_with_token(send.payload, wanted), room)
+            steps += [evolve(send, client=client, id=id, payload=payload), Settle()]
         return tuple(steps)
 
 
 def _with_token(value: Any, wanted: Mapping[str, Any]) -> Any:
-    """Replace every token symbol in a value by the one wanted."""
+    """Replace every token symbol in a value by the one wanted, of the recipe that it names."""
     if isinstance(value, Mapping):
-        return dict(wanted) if set(value) == {"$token"} else {k: _with_token(v, wanted) for k, v in value.items()}
+        if set(value) == {"$token"}:
+            return {"$token": {**wanted["$token"], "recipe": value["$token"]["recipe"]}}
+        return {k: _with_token(v, wanted) for k, v in value.items()}
     if isinstance(value, tuple):
         return tuple(_with_token(member, wanted) for member in value)
     return [_with_token(member, wanted) for member in value] if isinstance(value, list) else value
 
 
-def example(message: Message, **more: Any) -> Any:
-    """The first example of a client's message, its `$token.…` made a symbol."""
+def _in_room(value: Any, room: Any) -> Any:
+    """Replace the name of every room in a value by the one wanted, a label or a symbol."""
+    if isinstance(value, Mapping):
+        if set(value) == {"$room"}:
+            return {"$room": room} if isinstance(room, str) else room
+        return {name: _in_room(member, room) for name, member in value.items()}
+    return [_in_room(member, room) for member in value] if isinstance(value, list) else value
+
+
+def example(message: Message, index: int = 0, **more: Any) -> Any:
+    """An example of a client's message, its `$token.…`, `$room.…` and `$fresh` made symbols."""
     assert message.client is not None
-    return _symbolic(message.client.examples[0], more)
+    return _symbolic(message.client.examples[index], more)
 
 
 def _symbolic(value: Any, more: Mapping[str, Any]) -> Any:
     if isinstance(value, str) and value.startswith("$token."):
         return token(value.removeprefix("$token."), **more)
+    if isinstance(value, str) and value.startswith("$room."):
+        return {"$room": "a"}
+    if value == "$fresh":
+        return {"$id": None}
     if isinstance(value, Mapping):
         return {name: _symbolic(member, more) for name, member in value.items()}
     return [_symbolic(member, more) for member in value] if isinstance(value, list) else value
@@ -167,8 +185,8 @@ class Explorer:
 
     def _moves(self, route: Route) -> Iterable[tuple[Send, bool]]:
         for message in self.document.messages.values():
-            if message.client is not None and message.client.examples:
-                yield Send("x", message.name, example(message)), route.short
+            for index in range(len(message.client.examples) if message.client is not None else 0):
+                yield Send("x", message.name, example(message, index)), route.short
 
     def _by_short_tokens(self, routes: dict[str, Route]) -> dict[str, Route]:
         """States that only a token with little life left leads to at once."""
@@ -212,6 +230,7 @@ class Stage:
         self._outputs: list[Output] = []
         self._rules: tuple[str, ...] = ()
         self._unheard = 0
+        self._shared = False
         self._behind: dict[str, Stage] = {}
         self._receivers: dict[str, Receiver] = {}
         self._ears: dict[str, Ear] = {}
@@ -246,7 +265,7 @@ class Stage:
         other._world, other._now, other._numbers = self._world.copy(), self._now, dict(self._numbers)
         other._symbols = self._symbols.copy(other._clock)
         other._answer, other._outputs, other._rules = self._answer, self._outputs, self._rules
-        other._unheard = self._unheard
+        other._unheard, other._shared = self._unheard, self._shared
         other._ears = {name: ear.copy() for name, ear in self._ears.items()}
         other._receivers = deepcopy(self._receivers) if self._receivers else {}
         other.spoke, other.touched = self.spoke, dict(self.touched)
@@ -280,6 +299,7 @@ class Stage:
             self._rules,
             self._now - self._epoch,
             self._unheard,
+            self._shared,
         )
 
     def _step(self, step: Step) -> None:
@@ -341,6 +361,8 @@ class Stage:
                 output for heard in inputs for output in self._machine.receive(self._world, number, heard, self._now)
             ]
             self._hear(self._outputs)
+            rooms = [o.expelled[1] for o in self._outputs if isinstance(o, Emission) and o.expelled is not None]
+            self._shared |= any(self._target.tag not in str(room) for room in rooms)
             own = [output.rules for output in self._outputs if output.connection == number]
             self._rules = own[0] if own else ()
             orders = [o.order + o.isolation for o in self._outputs if isinstance(o, Emission)]

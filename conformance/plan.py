@@ -75,6 +75,7 @@ class Plan:
         rehearsal = self.explorer.rehearse(script)
         focus = tuple(rule for step in script for rule in getattr(step, "rules", ()))
         every = tuple(dict.fromkeys((*rules, *focus, *rehearsal.rules)))
+        alone |= rehearsal.shared
         return Case(f"{family}/{name}", family, every, script, text, level, rehearsal.elapsed, alone)
 
     # -------------------------------------------------------------------------------------------------- states
@@ -134,10 +135,26 @@ class Plan:
         found = []
         for state, route in self.routes.items():
             for message in self.client_messages():
-                outputs = self.explorer.rehearse([*route.steps("ana"), self.send("ana", message.name)]).outputs
-                if any(isinstance(o, Emission) and o.broadcast for o in outputs):
+                if any(emission.broadcast for emission in self.said(route, message.name)):
                     found.append((state, message.name))
         return found
+
+    def said(self, route: Route, message: str) -> list[Emission]:
+        """What comes of a client's message in a state, to itself and to another member of its room."""
+        both = (*route.steps("ana"), *route.steps("ben"), self.send("ana", message))
+        return [output for output in self.explorer.rehearse(both).outputs if isinstance(output, Emission)]
+
+    def words_for(self, verdict: str) -> dict[str, Any]:
+        """The words of a token of a verdict: the plainest that can be had of it."""
+        usual = {"valid": "valid", "expired": "expired", "invalid": "wrong-key"}.get(verdict)
+        known = {recipe.name for recipe in self.document.recipes}
+        fitting = (
+            recipe.name
+            for recipe in self.document.recipes
+            if self.document.verdicts.get(recipe.step) == verdict and self.book.applicable(recipe) is None
+        )
+        name = usual if usual in known else next(fitting)
+        return {"recipe": name, "keyless": True} if self.book.keyless(name) else {"recipe": name}
 
     # -------------------------------------------------------------------------------------------------- probes
 

@@ -122,7 +122,7 @@ class Player:
         self._clock = clock
         self._number = number
         self._pause = pause
-        self._tracker = Tracker(target.machine, target.slack)
+        self._tracker = Tracker(target.machine, target.slack, target.used)
         self._outcome = Outcome()
         self._wires: dict[str, Wire] = {}
         self._addresses: dict[str, str] = {}

@@ -15,7 +15,7 @@ from conformance.tokenbook import Minted
 from spec.bindings.json import encode
 from spec.bindings.registry import BINDINGS
 from spec.bindings.spelling import spell
-from spec.expressions import pointer_parts, pointer_put, rfc3339
+from spec.expressions import pointer_get, pointer_parts, pointer_put, rfc3339
 from spec.machine import Request
 
 if TYPE_CHECKING:
@@ -89,9 +89,13 @@ class Symbols:
         envelope = self._target.document.envelope
         body: dict[str, Any] = {}
         pointer_put(body, envelope.discriminator, step.message)
-        pointer_put(body, envelope.id, self.value(step.id if step.id is not None else {"$id": None}))
-        pointer_put(body, "/timestamp", rfc3339(self._clock()))
+        if envelope.names_id:
+            pointer_put(body, envelope.id, self.value({"$id": None} if step.id is None else step.id))
+        for pointer in envelope.client.times[0]:
+            pointer_put(body, pointer, rfc3339(self._clock()))
         pointer_put(body, envelope.payload, self.value(step.payload))
+        if step.id is not None and not envelope.names_id and pointer_get(body, envelope.id) is not None:
+            pointer_put(body, envelope.id, self.value(step.id))
         for pointer, value in step.change.items():
             pointer_put(body, pointer, self.value(value))
         for pointer in step.drop:

@@ -17,6 +17,7 @@ from conformance.wire import Endpoint
 from spec.machine.machine import Machine
 from spec.model import Document
 from spec.tracker import Slack
+from spec.tracker.tracker import Used
 
 __all__ = ["Addresses", "Target", "loopback"]
 
@@ -81,6 +82,7 @@ class Target:
     slack: Slack = field(factory=Slack)
     quiet: float = 0.15
     round_trip: float = 0.0
+    used: Used = field(factory=dict)
 
     def hurried(self) -> Target:
         """The same for who takes what has not come for a while, by the pace of this target, for missing.

@@ -23,6 +23,11 @@ from spec.tokens.policy import Policy
 __all__ = ["Minted", "TokenBook", "Unavailable"]
 
 
+_BY_TIME = ("expired", "grace")
+_BY_CLAIMS = ("valid", "subject", *_BY_TIME)
+"""The steps of a ladder that ask for the time, and those on which a token ends that is otherwise as it should be."""
+
+
 class Unavailable(Exception):
     """The target file gives no way to get this token; the text says what is missing."""
 
@@ -54,8 +59,6 @@ class TokenBook:
         keys: Sequence[SigningKey] = (),
         given: str | None = None,
         policy: Policy,
-        leeway: float = 0.0,
-        token_bytes: int = 4096,
         skew: float = 0.0,
         points_to: Callable[[str], str | None] = lambda subject: None,
     ) -> None:
@@ -63,10 +66,8 @@ class TokenBook:
         self.keys = tuple(keys)
         self.given = given
         self.policy = policy
-        self.leeway = leeway
         self.skew = skew
         self._points_to = points_to
-        self._token_bytes = token_bytes
         self._recipes = {entry.name: Recipe.from_entry(entry.data) for entry in document.recipes}
         self._groups = document.verdicts
         self._known: dict[str, Minted] = {}
@@ -144,7 +145,7 @@ class TokenBook:
 
     def _mint(self, wanted: Mapping[str, Any], subject: str, now: float) -> Minted:
         recipe = self._recipes[wanted["recipe"]]
-        claims = self._base(subject, wanted, now + self.skew)
+        claims = self._base(subject, wanted, recipe.step, now + self.skew)
         key = self._key(int(wanted.get("key", 0)))
         text = mint(
             recipe,
@@ -153,19 +154,25 @@ class TokenBook:
             now + self.skew,
             others=self._others(key, subject),
             policy=self.policy,
-            token_bytes=self._token_bytes,
+            token_bytes=self.policy.token_bytes,
             subject=self.document.claims.get("subject", "sub"),
         )
-        return self._note(text, subject, recipe.step, {**claims, **_claims(text)} if recipe.step == "valid" else claims)
+        vouched = recipe.step in _BY_CLAIMS
+        return self._note(text, subject, recipe.step, {**claims, **_claims(text)} if vouched else claims)
 
-    def _base(self, subject: str, wanted: Mapping[str, Any], now: float) -> dict[str, Any]:
+    def _base(self, subject: str, wanted: Mapping[str, Any], step: str, now: float) -> dict[str, Any]:
         left = float(wanted.get("left", 3600.0))
+        if self._groups.get(step) in self.document.accepting:
+            # Its time is over but for a while, the end of which `left` counts to.
+            past = self.policy.reach("expired")
+            left = min(left, past - self.policy.reach(step) - 1.0) if "left" not in wanted else left
+            left -= past
         # `exp` is rounded up to a whole second unless a fraction is asked for: a NumericDate with a fraction is a
         # case of its own, and no timer is to be judged by how a server rounds.
         expires: float = now + left if wanted.get("fraction") else math.ceil(now + left)
         claims: dict[str, Any] = {
             self.document.claims.get("subject", "sub"): subject,
-            "iat": int(now) - 1,
+            "iat": min(int(now), math.floor(expires)) - 1,
             "exp": expires,
             "jti": str(wanted.get("label", "")),
         }
@@ -188,18 +195,29 @@ class TokenBook:
         if minted is None:
             return _Verdict("invalid", {})
         expires = minted.claims.get("exp")
-        if minted.group == "valid" and isinstance(expires, int | float) and now + self.skew >= expires + self.leeway:
-            return _Verdict("expired", minted.claims)
+        group = self._by_claims(minted, now + self.skew) if minted.step in _BY_CLAIMS else minted.group
         claims = dict(minted.claims)
         if isinstance(expires, int | float):
             # The machine runs on the suite's clock; the claims are written in the server's.
             claims["exp"] = expires - self.skew
-        return _Verdict(minted.group, claims)
+        return _Verdict(group, claims)
+
+    def _by_claims(self, minted: Minted, now: float) -> str:
+        """The verdict on a token of which only time and subject are in question."""
+        expires = minted.claims.get("exp")
+        subject = minted.claims.get(self.policy.subject)
+        for step, verdict in self._groups.items():
+            over = isinstance(expires, int | float) and now >= expires + self.policy.reach(step)
+            if (over and step in _BY_TIME) or (step == "subject" and not self.policy.exists(subject)):
+                return verdict
+        return "valid"
 
     def moments(self, minted: Minted) -> list[float]:
         """When the verdict of a token changes, on the suite's clock."""
         expires = minted.claims.get("exp")
-        return [expires - self.skew + self.leeway] if isinstance(expires, int | float) else []
+        if not isinstance(expires, int | float):
+            return []
+        return [expires - self.skew + self.policy.reach(step) for step in self._groups if step in _BY_TIME]
 
 
 def _claims(text: str) -> dict[str, Any]:

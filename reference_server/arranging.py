@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reference_server.policies import policy_for
 from reference_server.site import Clash, Mount, check_site
 from spec.compiling import compile_source, load
 from spec.deploying import read_deployment
@@ -16,6 +15,7 @@ from spec.keyring import keyring
 from spec.loading import DocumentError, UnknownProtocol, read
 from spec.model import Document
 from spec.parameters import ParameterProblem, resolve
+from spec.policies import policy_for
 from spec.tokens import SigningKey, VerifyKey
 
 __all__ = ["mounts_of"]

@@ -20,9 +20,10 @@ from reference_server.outbox import Outbox
 from reference_server.settings import Settings
 from spec.bindings.json import encode
 from spec.bindings.registry import BINDINGS
-from spec.expressions import Chosen, compile_expression, pointer_get, rfc3339
+from spec.expressions import ABSENT, Chosen, compile_expression, pointer_get, rfc3339
 from spec.machine import Closing, Emission, Engine, Output, Refusal, Request, Upgrade
 from spec.machine.facts import Judge
+from spec.machine.logs import Logs
 from spec.machine.values import Frame
 from spec.machine.world import World
 from spec.model import Document
@@ -51,7 +52,9 @@ class Hub:
         self.stopping = False
         self.largest = int(compile_expression(document.largest)({"parameters": parameters}))
         """The longest message that is let in, in bytes."""
-        self._engine = Engine(document, parameters, judge, deployment)
+        # A page of a log must fit into what may wait for a peer, with room for what else does.
+        logs = Logs(settings.outbox_bytes // 4)
+        self._engine = Engine(document, parameters, judge, deployment, _chosen, logs)
         self._binding = BINDINGS[document.binding]
         self._settings = settings
         self._clock = clock
@@ -185,17 +188,23 @@ def _error_code(document: Document) -> str:
     return document.envelope.discriminator
 
 
+def _chosen(chosen: Chosen, now: float) -> Any:
+    """A value for what is left to the server."""
+    match chosen.kind:
+        case "id":
+            return secrets.token_urlsafe(15)
+        case "time":
+            return rfc3339(now)
+    return chosen.sample
+
+
 def _filled(value: Any, now: float) -> Any:
     """A body with everything chosen that it leaves to its sender."""
     match value:
-        case Chosen(kind="id"):
-            return secrets.token_urlsafe(15)
-        case Chosen(kind="time"):
-            return rfc3339(now)
         case Chosen():
-            return value.sample
+            return _chosen(value, now)
         case dict():
-            return {key: _filled(item, now) for key, item in value.items()}
+            return {key: _filled(item, now) for key, item in value.items() if item is not ABSENT}
         case list():
             return [_filled(item, now) for item in value]
     return value

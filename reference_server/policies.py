@@ -1,17 +1,17 @@
-"""From a document, its parameters and a deployment's keys to the policy that tokens are judged by."""
+"""From a document and a policy to a judge of tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
 from spec.machine.facts import Judge
 from spec.model import Document
-from spec.tokens import Policy, VerifyKey, judge
+from spec.tokens import Policy, judge
 
-__all__ = ["judge_by", "policy_for"]
+__all__ = ["judge_by"]
 
 
 @frozen
@@ -28,26 +28,3 @@ def judge_by(document: Document, policy: Policy) -> Judge:
         return _Judged(document.verdicts.get(verdict.step, verdict.group), verdict.claims)
 
     return judged
-
-
-def policy_for(
-    document: Document,
-    parameters: Mapping[str, Any],
-    keys: Iterable[VerifyKey],
-    *,
-    issuer: str | None = None,
-    audience: str | None = None,
-) -> Policy:
-    """What a server of the document accepts: the document says which claims and checks, the deployment which keys."""
-    claims = document.claims
-    return Policy(
-        keys=tuple(keys),
-        required=tuple(claims.get("required", ())),
-        strings=tuple(claims.get("strings", ())),
-        issuer=issuer,
-        audience=audience,
-        leeway=float(parameters.get("leeway", 0.0)),
-        token_bytes=int(parameters.get("token_bytes", 4096)),
-        subject=claims.get("subject", "sub"),
-        ladder=tuple(document.verdicts),
-    )

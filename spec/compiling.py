@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spec import model
+from spec.expressions import spans
 from spec.loading import Source, find, read, shown
 from spec.parameters import Parameter, parse_value
 from spec.references.names import fact_values, word
@@ -54,7 +55,7 @@ def compile_source(source: Source) -> model.Document:
         close_reasons={int(code): reason for code, reason in errors.get("close_reasons", {}).items()},
         errors={code: _error(code, entry) for code, entry in errors["codes"].items()},
         claims=tokens["claims"],
-        verdicts={entry["step"]: entry["verdict"] for entry in tokens["ladder"]},
+        ladder=tuple(_step(entry) for entry in tokens["ladder"]),
         recipes=tuple(_recipe(entry) for entry in tokens["recipes"]),
         facts={name: _fact(name, entry, data) for name, entry in data["facts"].items()},
         memories={
@@ -68,12 +69,14 @@ def compile_source(source: Source) -> model.Document:
         deployment=data.get("deployment", {}),
         http={name: _endpoint(name, entry, refusals, definitions) for name, entry in data.get("http", {}).items()},
         rooms={name: entry["key"] for name, entry in data.get("rooms", {}).items()},
+        logs={name: _log(name, entry) for name, entry in data.get("logs", {}).items()},
         path=opening["path"],
         other_paths=tuple(opening.get("other_paths", ())),
         refusal_body=opening.get("body", {}),
         header_rules=tuple(_header_rule(entry) for entry in opening.get("headers", ())),
         opening=tuple(_row(entry, f"/opening/rows/{index}", refusals) for index, entry in enumerate(opening["rows"])),
         variables={name: entry.get("from") for name, entry in connection["variables"].items()},
+        chosen={name: entry["chosen"] for name, entry in connection["variables"].items() if "chosen" in entry},
         ordered=tuple(connection.get("ordered", ())),
         timely=tuple(connection.get("timely", ())),
         due_within=connection["due"]["within"],
@@ -123,7 +126,7 @@ def _rules(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _form(entry: Mapping[str, Any], schema: Mapping[str, Any], at: str, definitions: Mapping[str, Any]) -> model.Form:
     """The form whose schema is that of what stands `at` a pointer into the message."""
-    unknown = entry.get("unknown_members", {})
+    unknown, times = entry.get("unknown_members", {}), entry.get("times", {})
     return model.Form(
         # References are resolved in the schema itself, so it carries what they may refer to.
         schema={**schema, "definitions": definitions} if definitions else schema,
@@ -137,6 +140,7 @@ def _form(entry: Mapping[str, Any], schema: Mapping[str, Any], at: str, definiti
         text=entry.get("text", ""),
         answered_by=entry.get("answered_by"),
         replies=entry.get("replies", False),
+        times=(tuple(at + pointer for pointer in times.get("at", ())), _rules(times)),
     )
 
 
@@ -171,7 +175,6 @@ def _endpoint_row(entry: Mapping[str, Any], pointer: str, refusals: Mapping[str,
 
 
 def _envelope(entry: Mapping[str, Any], definitions: Mapping[str, Any]) -> model.Envelope:
-    times = entry["client"].get("times", {})
     return model.Envelope(
         discriminator=entry["discriminator"],
         id=entry["id"],
@@ -179,7 +182,6 @@ def _envelope(entry: Mapping[str, Any], definitions: Mapping[str, Any]) -> model
         payload=entry["payload"],
         client=_form(entry["client"], entry["client"]["schema"], "", definitions),
         server=_form(entry["server"], entry["server"]["schema"], "", definitions),
-        client_times=(tuple(times.get("at", ())), _rules(times)),
     )
 
 
@@ -191,6 +193,31 @@ def _message(name: str, entry: Mapping[str, Any], at: str, definitions: Mapping[
 def _error(code: str, entry: Mapping[str, Any]) -> model.ErrorCode:
     close = None if entry["close"] == "none" else entry["close"]
     return model.ErrorCode(code, close, entry.get("retryable"), entry["text"])
+
+
+def _step(entry: Mapping[str, Any]) -> model.LadderStep:
+    return model.LadderStep(
+        entry["step"],
+        entry["verdict"],
+        _rules(entry),
+        entry.get("accepts", False),
+        entry.get("plus"),
+        entry.get("known"),
+        tuple(entry.get("never", ())),
+    )
+
+
+def _log(name: str, entry: Mapping[str, Any]) -> model.Log:
+    return model.Log(
+        name,
+        entry["key"],
+        entry["identity"],
+        entry["number"],
+        entry["entry"],
+        entry.get("chosen", {}),
+        entry.get("lives", "process"),
+        _rules(entry),
+    )
 
 
 def _recipe(entry: Mapping[str, Any]) -> model.Recipe:
@@ -214,7 +241,10 @@ def _guard(entry: Mapping[str, Any]) -> model.Guard:
 
 
 def _effect(entry: Mapping[str, Any]) -> model.Effect:
-    kinds = ("set", "join", "leave", "remember", "start", "stop", "put", "send", "reply", "broadcast", "error", "close")
+    kinds = (
+        *("set", "join", "leave", "remember", "append", "read", "start", "stop", "put"),
+        *("send", "reply", "broadcast", "error", "close"),
+    )
     match next(kind for kind in kinds if kind in entry):
         case "set":
             return model.Set(entry["set"])
@@ -231,24 +261,35 @@ def _effect(entry: Mapping[str, Any]) -> model.Effect:
         case "put":
             key = tuple(entry["key"]) if "key" in entry else None
             return model.Put(entry["put"], key, entry["value"])
+        case "append":
+            return model.Append(entry["append"], entry["items"])
+        case "read":
+            return model.Read(entry["read"], entry["after"], entry.get("most"), entry.get("fewer") == "large")
         case "send":
             return model.Emit(entry["send"], entry.get("payload", {}), "free")
         case "reply":
             return model.Emit(entry["reply"], entry.get("payload", {}), "must")
         case "broadcast":
-            to = entry["to"]
-            return model.Broadcast(
-                entry["broadcast"],
-                to if isinstance(to, str) else to["room"],
-                entry.get("payload", {}),
-                entry.get("in_reply", "none"),
-                tuple(entry.get("isolation", ())),
-                tuple(entry.get("order", ())),
-                None if isinstance(to, str) else to["key"],
-            )
+            return _broadcast(entry)
         case "error":
-            return model.Fail(entry["error"], entry.get("in_reply", "must"))
+            return model.Fail(entry["error"], entry.get("in_reply", "must"), entry.get("to"))
     return model.Close(entry["close"])
+
+
+def _broadcast(entry: Mapping[str, Any]) -> model.Broadcast:
+    order = entry.get("order", ())
+    stream = order if isinstance(order, Mapping) else {"rules": order}
+    return model.Broadcast(
+        entry["broadcast"],
+        entry["to"],
+        entry.get("payload", {}),
+        entry.get("in_reply", "none"),
+        tuple(entry.get("isolation", ())),
+        tuple(stream["rules"]),
+        each=entry.get("each"),
+        others=entry.get("except") == "sender",
+        per=stream.get("per"),
+    )
 
 
 def _case(entry: Mapping[str, Any], pointer: str) -> model.Case:
@@ -296,7 +337,7 @@ def _timer(name: str, state: str, entry: Mapping[str, Any], pointer: str) -> mod
         after=entry.get("after"),
         at=entry.get("at"),
         before=entry.get("before"),
-        plus=entry.get("plus"),
+        plus=spans(entry.get("plus")),
         expire=_cases(entry["expire"], f"{pointer}/timers/{name}/expire"),
         asked=entry.get("starts") == "asked",
     )

@@ -16,6 +16,7 @@ from typing import Any
 from attrs import frozen
 
 __all__ = [
+    "ABSENT",
     "CHOSEN",
     "MOMENT_FORMS",
     "Chosen",
@@ -30,6 +31,9 @@ __all__ = [
     "read_moment",
     "rfc3339",
     "root_of",
+    "spans",
+    "summed",
+    "with_member",
 ]
 
 Scope = Mapping[str, Any]
@@ -48,6 +52,15 @@ class Chosen:
 
 CHOSEN = Chosen()
 
+
+@frozen
+class Absent:
+    """Stands in a message for a member that is not there."""
+
+
+ABSENT = Absent()
+
+_CONSTANTS = {"$chosen": CHOSEN, "$absent": ABSENT}
 _MISSING = object()
 
 
@@ -90,6 +103,19 @@ def pointer_put(body: dict[str, Any], pointer: str, value: Any) -> None:
     inner[parts[-1]] = value
 
 
+def with_member(value: Any, pointer: str, member: Any) -> Any:
+    """A copy of a value that has something else where a pointer says, in objects and lists that are there."""
+    parts = pointer_parts(pointer)
+    if not parts:
+        return member
+    rest = "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts[1:])
+    if isinstance(value, list):
+        place = int(parts[0])
+        return [*value[:place], with_member(value[place], rest, member), *value[place + 1 :]]
+    inner = value.get(parts[0]) if isinstance(value, Mapping) else None
+    return {**(value if isinstance(value, Mapping) else {}), parts[0]: with_member(inner, rest, member)}
+
+
 def _member(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         return value.get(name)
@@ -110,8 +136,9 @@ def compile_expression(text: Any) -> Evaluate:
 
 @lru_cache(1024)
 def _compile(text: str) -> Evaluate:
-    if text == "$chosen":
-        return lambda scope: CHOSEN
+    if text in _CONSTANTS:
+        constant = _CONSTANTS[text]
+        return lambda scope: constant
     path, _, pointer = text[1:].partition("#")
     root, *members = path.split(".")
     if not (members or pointer):
@@ -140,9 +167,9 @@ class Moment(str):
     seconds: float
 
     @classmethod
-    def write(cls, form: str, value: Any) -> Moment:
-        """Write epoch seconds (or an aware datetime) in one of the forms of `MOMENT_FORMS`."""
-        seconds = value.timestamp() if isinstance(value, datetime) else float(value)
+    def write(cls, form: str, value: Any, later: float = 0.0) -> Moment:
+        """Write epoch seconds (or an aware datetime), or a moment `later`, in one of the forms of `MOMENT_FORMS`."""
+        seconds = (value.timestamp() if isinstance(value, datetime) else float(value)) + later
         moment = cls(MOMENT_FORMS[form](seconds))
         moment.form, moment.seconds = form, seconds
         return moment
@@ -170,16 +197,27 @@ def read_moment(form: str, text: str) -> float | None:
         return None
 
 
+def spans(value: Any) -> tuple[Any, ...]:
+    """Durations to be added up, as they are written: none, one, or a list of them."""
+    return () if value is None else tuple(value) if isinstance(value, list) else (value,)
+
+
+def summed(parts: tuple[Any, ...]) -> Callable[[Scope], float]:
+    """The sum of durations, which are expressions; that of none is nothing."""
+    compiled = [compile_expression(part) for part in parts]
+    return lambda scope: sum((part(scope) for part in compiled), 0.0)
+
+
 def compile_template(template: Any) -> Evaluate:
     """Compile a template: mappings and lists of expressions, with `{time: …}` and its like for moments.
 
     `{milliseconds: x}` writes seconds as a whole number; `{merge: [a, b]}` lays objects over each other, b above.
     """
     if isinstance(template, dict):
-        if len(template) == 1 and next(iter(template)) in MOMENT_FORMS:
-            form, inner = next(iter(template.items()))
-            value = compile_expression(inner)
-            return lambda scope: Moment.write(form, value(scope))
+        form = next(iter(template), "")
+        if form in MOMENT_FORMS and set(template) <= {form, "plus"}:
+            value, later = compile_expression(template[form]), summed(spans(template.get("plus")))
+            return lambda scope: Moment.write(form, value(scope), later(scope))
         if set(template) == {"milliseconds"}:
             seconds = compile_expression(template["milliseconds"])
             return lambda scope: round(1000 * seconds(scope))

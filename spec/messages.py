@@ -12,7 +12,7 @@ from attrs import frozen
 
 from spec.bindings.registry import BINDINGS
 from spec.bindings.seam import Binary, Decoder, NotUTF8, Text, Unread
-from spec.expressions import pointer_get, pointer_parts
+from spec.expressions import pointer_get, pointer_parts, pointer_put
 from spec.model import Document, Form
 
 __all__ = ["Ear", "Fault", "Read", "Reader", "Validator", "reader_of"]
@@ -57,10 +57,16 @@ class Reader:
         self._ids = _id_validator(form, envelope.id)
         self._own_ids: dict[str, jsonschema_rs.Validator | None] = {}
         self._payloads: dict[str, jsonschema_rs.Validator] = {}
+        self._defaults: dict[str, dict[str, Any]] = {}
         for message in document.messages.values():
             sent = message.client if role == "client" else message.server
             if sent is not None:
                 self._payloads[message.name] = _validator(sent.schema)
+                self._defaults[message.name] = {
+                    f"{envelope.payload}/{name}": schema["default"]
+                    for name, schema in sent.schema.get("properties", {}).items()
+                    if "default" in schema
+                }
                 if self._ids is None and envelope.id.startswith(f"{envelope.payload}/"):
                     self._own_ids[message.name] = _id_validator(sent, envelope.id.removeprefix(envelope.payload))
 
@@ -77,6 +83,17 @@ class Reader:
         if not isinstance(name, str) or name not in self._payloads:
             return Read("other", body, ())
         return Read(name, body, _faults(self._payloads[name], pointer_get(body, self._payload), self._payload))
+
+    def completed(self, read: Read) -> Any:
+        """The message with the defaults of its schema in place of members that are absent, or null."""
+        defaults = self._defaults.get(read.input)
+        if not defaults:
+            return read.body
+        body = deepcopy(read.body)
+        for pointer, value in defaults.items():
+            if pointer_get(body, pointer) is None:
+                pointer_put(body, pointer, value)
+        return body
 
     def readable_id(self, body: Any) -> str | None:
         """The message's `id` where the message is an object that has a valid one, else None.

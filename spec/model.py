@@ -11,6 +11,7 @@ from attrs import field, frozen
 from spec.parameters import Parameter
 
 __all__ = [
+    "Append",
     "Broadcast",
     "Case",
     "Close",
@@ -28,11 +29,14 @@ __all__ = [
     "Indistinguishable",
     "Invariant",
     "Join",
+    "LadderStep",
     "Leave",
+    "Log",
     "Memory",
     "Message",
     "OpeningRow",
     "Put",
+    "Read",
     "Recipe",
     "Remember",
     "Rule",
@@ -101,6 +105,24 @@ class Remember:
 
 
 @frozen
+class Append:
+    """Store the items of a list in a log, all or none."""
+
+    log: str
+    items: Any
+
+
+@frozen
+class Read:
+    """Read the entries of a log behind a number; `fewer` says that some may be left for the next time."""
+
+    log: str
+    after: Any
+    most: Any
+    fewer: bool
+
+
+@frozen
 class Emit:
     """Send one message to the connection itself; `reply` says whether it names the message that it answers."""
 
@@ -114,6 +136,8 @@ class Broadcast:
     """Send one message to every member of a room; `in_reply` says whose copy names the message that it answers.
 
     `key` says which room of the kind, where that is not the connection's own.
+    `each` is a list, for each element of which one is sent; `others` leaves the sender out. `order` are the rules on
+    the order of one sender's messages or, where it is `per` a log, on that of the log's entries.
     """
 
     message: str
@@ -123,6 +147,9 @@ class Broadcast:
     isolation: tuple[str, ...]
     order: tuple[str, ...]
     key: Any = None
+    each: Any = None
+    others: bool = False
+    per: str | None = None
 
 
 @frozen
@@ -152,11 +179,13 @@ class Put:
 class Fail:
     """Send the error message with a code, and close where the code closes in the present state.
 
-    `in_reply` says whether the message names the one that it answers: must, may, readable or none.
+    `in_reply` says whether the message names the one that it answers: must, may, readable, none or sender. With a
+    `room` that is done to each of its members.
     """
 
     code: str
     in_reply: str
+    room: str | None = None
 
 
 @frozen
@@ -166,7 +195,7 @@ class Close:
     code: int | str
 
 
-Effect = Set | Join | Leave | Remember | Start | Stop | Put | Emit | Broadcast | Fail | Close
+Effect = Set | Join | Leave | Remember | Append | Read | Start | Stop | Put | Emit | Broadcast | Fail | Close
 
 
 @frozen
@@ -185,8 +214,8 @@ class Case:
 class TimerRule:
     """A countdown that starts when its state is entered and stops when it is left.
 
-    Either `after` (a duration) or `at` (a moment, moved by `before` and `plus`); all are expressions. One of the
-    connection, whose state has no name, runs beside the states; where it is `asked` for, only effects start it.
+    Either `after` (a duration) or `at` (a moment, moved by `before` and each of `plus`); all are expressions. One of
+    the connection, whose state has no name, runs beside the states; where it is `asked` for, only effects start it.
     """
 
     name: str
@@ -194,7 +223,7 @@ class TimerRule:
     after: Any
     at: Any
     before: Any
-    plus: Any
+    plus: tuple[Any, ...]
     expire: tuple[Case, ...]
     asked: bool = False
 
@@ -225,7 +254,8 @@ class State:
 class Form:
     """What one role's messages of a type look like.
 
-    `secret` and `echoed` are pointers into the payload, `chosen` into the whole message. `answered_by` is the message
+    `secret` and `echoed` are pointers into the payload, `chosen` and `times` (with the rules on these) into the whole
+    message. `answered_by` is the message
     with which a receiver that is there answers at once; one that `replies` is sent only to answer a message with an id.
     """
 
@@ -240,6 +270,7 @@ class Form:
     text: str
     answered_by: str | None = None
     replies: bool = False
+    times: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 @frozen
@@ -261,7 +292,16 @@ class Envelope:
     payload: str
     client: Form
     server: Form
-    client_times: tuple[tuple[str, ...], tuple[str, ...]]
+
+    @cached_property
+    def names_id(self) -> bool:
+        """Whether every message of a client's has an id; elsewhere those have one whose own schema names it."""
+        schema: Any = self.client.schema
+        for part in self.id.split("/")[1:]:
+            schema = schema.get("properties", {}).get(part)
+            if schema is None:
+                return False
+        return True
 
 
 @frozen
@@ -363,6 +403,39 @@ class Memory:
 
 
 @frozen
+class Log:
+    """Entries in order, one for each identity; `entry` is a template over `$item`, `number` the member that counts.
+
+    `identity` is a pointer into an item, `chosen` maps pointers into an entry to what the server chooses.
+    """
+
+    name: str
+    key: Any
+    identity: str
+    number: str
+    entry: Any
+    chosen: Mapping[str, Mapping[str, Any]]
+    lives: str
+    rules: tuple[str, ...]
+
+
+@frozen
+class LadderStep:
+    """A check of tokens, by expressions: `plus` moves its moment, `known` and `never` are subjects.
+
+    Where a verdict `accepts`, the claims of a token can be read.
+    """
+
+    name: str
+    verdict: str
+    rules: tuple[str, ...]
+    accepts: bool = False
+    plus: Any = None
+    known: Any = None
+    never: tuple[Any, ...] = ()
+
+
+@frozen
 class Invariant:
     """Something that holds across states: `kind` is never, always or never_quoted.
 
@@ -405,7 +478,8 @@ class Recipe:
 class Document:
     """A whole protocol; equal to itself alone, so that what is compiled of it can be kept beside it.
 
-    `framing` maps kinds of WebSocket frames to the rules on them; `timers` run beside the states; `farewell` is the
+    `framing` maps kinds of WebSocket frames to the rules on them; `chosen` variables to how the server chooses
+    them; `timers` run beside the states; `farewell` is the
     message that disconnects, with the seconds within which it is due; `query` is in every opening.
     """
 
@@ -428,17 +502,19 @@ class Document:
     close_reasons: Mapping[int, Any]
     errors: Mapping[str, ErrorCode]
     claims: Mapping[str, Any]
-    verdicts: Mapping[str, str]
+    ladder: tuple[LadderStep, ...]
     recipes: tuple[Recipe, ...]
     facts: Mapping[str, Fact]
     memories: Mapping[str, Memory]
     rooms: Mapping[str, Any]
+    logs: Mapping[str, Log]
     path: str
     other_paths: tuple[str, ...]
     refusal_body: Any
     header_rules: tuple[HeaderRule, ...]
     opening: tuple[OpeningRow, ...]
     variables: Mapping[str, Any]
+    chosen: Mapping[str, Mapping[str, Any]]
     ordered: tuple[str, ...]
     timely: tuple[str, ...]
     due_within: Any
@@ -458,6 +534,16 @@ class Document:
     records: Mapping[str, tuple[Any, ...]] = field(factory=dict)
     deployment: Mapping[str, Mapping[str, Any]] = field(factory=dict)
     http: Mapping[str, Endpoint] = field(factory=dict)
+
+    @cached_property
+    def verdicts(self) -> Mapping[str, str]:
+        """The verdict of each step of the ladder, in its order."""
+        return {step.name: step.verdict for step in self.ladder}
+
+    @cached_property
+    def accepting(self) -> frozenset[str]:
+        """The verdicts by which a token is accepted."""
+        return frozenset({"valid", *(step.verdict for step in self.ladder if step.accepts)})
 
     def credential_places(self) -> list[Mapping[str, str]]:
         """Where a request's credentials may stand: headers with their scheme, and query parameters."""

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from conformance.exploring import Route
-from conformance.families.rooms import say
+from conformance.families.rooms import longest_text, say
 from conformance.plan import NOT_OWNED, Plan
 from conformance.scripts import (
     Case,
@@ -350,8 +350,7 @@ def _slow(stage: _Stage) -> Iterator[Case]:
     assert isinstance(first, Open)
     form = plan.message(stage.spoken).client
     assert form is not None
-    pointer = next(iter(form.echoed), "").lstrip("/")
-    size = form.schema["properties"].get(pointer, {}).get("maxLength", 4000)
+    size = longest_text(form, 4000)
     page = say(plan, "ana", stage.spoken, {"$fill": {"text": "🍲", "times": min(size, 4000)}})
     talk = tuple(step for n in range(pages) for step in (page, *((Settle(),) if n % 10 == 9 else ())))
     rules = plan.rehearse((*stage.route.steps("ana"), page)).rules

@@ -22,7 +22,7 @@ def cases(plan: Plan) -> Iterator[Case]:
         steps = []
         for side, client in ((pair.first, "first"), (pair.second, "second")):
             group = side["facts"]["token"]
-            recipe = {"recipe": "valid"} if group == "valid" else {"recipe": "wrong-key", "keyless": True}
+            recipe = plan.words_for(group)
             send = plan.send(client, side["send"], recipe=recipe)
             steps += [*route.steps(client), send, Settle()]
         case = plan.case(FAMILY, f"{pair.state}/{index + 1}", steps, rules=pair.rules, level="should", alone=True)

@@ -117,7 +117,7 @@ def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bo
         "id-longest": evolve(owned, id="i" * 128),
         "id-unicode": evolve(owned, id="\U0001f35c" * 128),
     }
-    times = plan.document.envelope.client_times[1]
+    times = plan.document.envelope.client.times[1]
     if whole:
         for name, text in _TIMES.items():
             accepted[f"time-{name}"] = evolve(plain, change={"/timestamp": text}, rules=times)

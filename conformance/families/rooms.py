@@ -11,6 +11,8 @@ from conformance.exploring import Route
 from conformance.families.names import ALIKE, BEFORE
 from conformance.plan import Plan
 from conformance.scripts import Case, Close, Idle, Reset, Send, Settle, Step
+from spec.expressions import pointer_parts, with_member
+from spec.model import Form
 
 FAMILY = "rooms"
 
@@ -32,8 +34,16 @@ def say(plan: Plan, client: str, message: str, text: Any, **more: Any) -> Send:
     form = plan.message(message).client
     assert form is not None
     for pointer in form.echoed:
-        send = evolve(send, payload={**send.payload, pointer.lstrip("/"): text})
+        send = evolve(send, payload=with_member(send.payload, pointer, text))
     return send
+
+
+def longest_text(form: Form, otherwise: int = 1000) -> int:
+    """The most characters that what is echoed of a message may have, or so many where there is no bound."""
+    schema: Any = form.schema
+    for part in pointer_parts(next(iter(form.echoed), "")):
+        schema = schema.get("properties", {}).get(part, {})
+    return int(schema.get("maxLength", otherwise))
 
 
 def _rules(plan: Plan, route: Route, message: str) -> tuple[str, ...]:
@@ -108,8 +118,7 @@ def _order(plan: Plan, state: str, route: Route, message: str) -> Iterator[Case]
     yield plan.case(FAMILY, f"{state}/{message}/two-senders", (*members, *both, Settle()), rules=rules)
     form = plan.message(message).client
     assert form is not None
-    pointer = next(iter(form.echoed), "").lstrip("/")
-    longest = form.schema["properties"].get(pointer, {}).get("maxLength", 1000)
+    longest = longest_text(form)
     lengths = (1, longest, 10, longest // 2, 1, longest, 2)
     sized = tuple(say(plan, "ana", message, chr(97 + n) * size) for n, size in enumerate(lengths))
     yield plan.case(FAMILY, f"{state}/{message}/long-and-short", (*members, *sized, Settle()), rules=rules)

@@ -9,6 +9,7 @@ from attrs import evolve
 from conformance.exploring import Route
 from conformance.plan import SOON, Plan
 from conformance.scripts import Case, Expire, Fragment, Idle, Ping, Send, Settle, Step
+from spec.machine.world import CLOSED
 
 FAMILY = "timers"
 
@@ -125,8 +126,10 @@ def _stopped(plan: Plan, state: str, route: Route) -> Iterator[Case]:
             continue
         for message, _ in plan.secrets():
             steps = (*route.steps("ana"), plan.send("ana", message, label="tried"), Settle())
-            if timer.name in plan.rehearse(steps).dues.get("ana", {timer.name: 0}):
+            after = plan.rehearse(steps)
+            if after.states.get("ana") == CLOSED or timer.name in after.dues.get("ana", {timer.name: 0}):
                 continue
             late = plan.parameters["timer_late"].of(dues[timer.name])
             waited = (*steps, Idle(dues[timer.name] + min(late, 1.0)))
             yield plan.case(FAMILY, f"{state}/{timer.name}/stopped", plan.probed(waited, "ana"), rules=timer.rules)
+            break

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from conformance.generation import bodies, interleavings, sequences, timing
 from conformance.generation.inputs import Inputs
 from conformance.plan import Plan
@@ -26,4 +28,5 @@ def generated(plan: Plan, seed: int, examples: int) -> Iterator[Case]:
     """About so many cases of each property."""
     inputs = Inputs(plan)
     for cases in PROPERTIES.values():
-        yield from cases(inputs, seed, examples)
+        for case in cases(inputs, seed, examples):
+            yield evolve(case, alone=case.alone or plan.explorer.rehearse_once(case.steps).shared)

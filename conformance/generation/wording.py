@@ -17,8 +17,8 @@ from spec.strategies import Bodies, broken, texts
 
 __all__ = ["Speaker", "Wording"]
 
-_STAND_IN, _TIME = "stand-in", "2026-01-01T00:00:00Z"
-"""What stands in a drawn body for an id or a token, which only a run knows, and for the time at which it is sent."""
+_STAND_IN, _ROOM, _TIME = "stand-in", "stand-in-room", "2026-01-01T00:00:00Z"
+"""What stands in a drawn body for an id or a token, for a room, which only a run knows, and for the time of sending."""
 
 _MISSING = object()
 _SPACES = ("", " ", "\n", "\t", "\r\n  ", "      ")
@@ -61,8 +61,8 @@ class Wording:
         self._bodies = Bodies(plan.document)
         self._envelope = plan.document.envelope
         self.largest = int(compile_expression(plan.document.largest)({"parameters": plan.parameters}))
-        self._times = dict.fromkeys(self._envelope.client_times[0], _TIME)
-        self._time_rules = self._envelope.client_times[1]
+        self._times = dict.fromkeys(self._envelope.client.times[0], _TIME)
+        self._time_rules = self._envelope.client.times[1]
         self._secrets: dict[str, list[str]] = {}
         for name, pointer in plan.secrets():
             self._secrets.setdefault(name, []).append(pointer)
@@ -151,7 +151,13 @@ class Wording:
     def _plain(self, name: str) -> dict[str, Any]:
         """What is not drawn: the id, the times and the tokens."""
         secrets = {self._envelope.payload + pointer: _STAND_IN for pointer in self._secrets.get(name, ())}
-        return {self._envelope.id: _STAND_IN, **self._times, **secrets}
+        rooms = {f"{self._envelope.payload}/{member}": _ROOM for member in self._rooms(name)}
+        return {self._envelope.id: _STAND_IN, **self._times, **secrets, **rooms}
+
+    def _rooms(self, name: str) -> list[str]:
+        """The members of a message that name a room: one is fresh in each run."""
+        payload = self._plan.send("x", name).payload
+        return [member for member, value in payload.items() if isinstance(value, dict) and set(value) == {"$room"}]
 
     def _ignores_unknown(self, name: str) -> bool:
         form = self._plan.message(name).client
@@ -180,7 +186,7 @@ class Wording:
     ) -> Send:
         """A body as a step: what differs from what `Send` does of itself is changed, and what lacks is dropped."""
         envelope = self._envelope
-        usual = {envelope.discriminator: name, envelope.id: _STAND_IN, "/timestamp": _TIME}
+        usual = {envelope.discriminator: name, envelope.id: _STAND_IN, **self._times}
         found = {pointer: pointer_get(body, pointer, _MISSING) for pointer in usual}
         change = {p: value for p, value in found.items() if value is not _MISSING and value != usual[p]}
         drop = [pointer for pointer, value in found.items() if value is _MISSING]
@@ -194,8 +200,14 @@ class Wording:
             elif not isinstance(payload, dict):
                 change[envelope.payload] = payload
         own = change.pop(envelope.id) if isinstance(change.get(envelope.id), str) else None
+        if not envelope.names_id and isinstance(payload, dict) and found[envelope.id] is not _MISSING:
+            # It is the message's own: `Send` gives it to those that have one.
+            payload = {**payload, pointer_parts(envelope.id)[0]: {"$id": None}}
+        drop = [pointer for pointer in drop if envelope.names_id or pointer != envelope.id]
         if isinstance(payload, dict) and token is not None:
             payload = self._with_token(name, payload, token)
+        if isinstance(payload, dict):
+            payload = {key: {"$room": "a"} if value == _ROOM else value for key, value in payload.items()}
         return Send(
             speaker.client,
             name,

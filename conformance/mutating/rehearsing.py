@@ -19,6 +19,7 @@ from spec.machine import Closing, Emission, Refusal, Upgrade
 from spec.machine.facts import Judge
 from spec.machine.machine import Machine
 from spec.model import Document
+from spec.policies import policy_for
 from spec.tokens import judge
 
 __all__ = ["Rehearsals", "machine_of"]
@@ -33,19 +34,13 @@ class _Judged:
 def machine_of(mutant: Document, parameters: Mapping[str, Any], book: TokenBook) -> Machine:
     """The machine of a mutant; tokens are judged by what they were minted to be, unless its checks are others."""
     right = book.document
-    same = (mutant.verdicts, mutant.claims) == (right.verdicts, right.claims) and list(mutant.verdicts) == list(
-        right.verdicts
-    )
-    return Machine(mutant, parameters, book.judge if same else _judge(mutant, book))
+    same = (mutant.ladder, mutant.claims) == (right.ladder, right.claims)
+    return Machine(mutant, parameters, book.judge if same else _judge(mutant, parameters, book))
 
 
-def _judge(mutant: Document, book: TokenBook) -> Judge:
-    policy = evolve(
-        book.policy,
-        required=tuple(mutant.claims["required"]),
-        strings=tuple(mutant.claims.get("strings", ())),
-        ladder=tuple(mutant.verdicts),
-    )
+def _judge(mutant: Document, parameters: Mapping[str, Any], book: TokenBook) -> Judge:
+    known = book.policy
+    policy = policy_for(mutant, parameters, known.keys, issuer=known.issuer, audience=known.audience)
 
     def judged(token: str | None, now: float) -> _Judged:
         verdict = judge(token, policy, now)

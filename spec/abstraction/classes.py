@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from spec.expressions import compile_expression
-from spec.model import Document, Fact, Guard
+from spec.model import Document, Fact, Form, Guard
 from spec.parameters import format_value
 
 __all__ = ["Classes"]
@@ -72,11 +72,12 @@ class Classes:
             return
         yield from ((name, value) for value in self.values(name, known))
 
-    def products(self, decisions: Iterable[Sequence[_Row]]) -> list[dict[str, str]]:
+    def products(self, decisions: Iterable[Sequence[_Row]], form: Form | None = None) -> list[dict[str, str]]:
         """Every combination of the facts that any of several decisions asks of one input.
 
         All combinations, and not only those on a way through: where two facts could decide, which of them does is a
-        rule of its own, and a server that asks them in another order answers these otherwise.
+        rule of its own, and a server that asks them in another order answers these otherwise. `form` is that of the
+        message, if the input is one.
         """
         names = list(dict.fromkeys(name for rows in decisions for name in self._asked(rows)))
         found: list[dict[str, str]] = [{}]
@@ -84,13 +85,13 @@ class Classes:
             found = [
                 {**known, name: value} if value is not None else known
                 for known in found
-                for value in self._several(name, known)
+                for value in self._several(name, known, form)
             ]
         return found
 
-    def _several(self, name: str, known: Known) -> Sequence[str | None]:
+    def _several(self, name: str, known: Known, form: Form | None) -> Sequence[str | None]:
         """The values of a fact, or only None where there is no choice."""
-        possible = self.values(name, known)
+        possible = self.values(name, known, form)
         return possible if len(possible) > 1 else [None]
 
     def _asked(self, rows: Sequence[_Row]) -> Iterator[str]:
@@ -107,7 +108,7 @@ class Classes:
         elif fact.kind != "parameter":
             yield name
 
-    def values(self, name: str, known: Known) -> list[str]:
+    def values(self, name: str, known: Known, form: Form | None = None) -> list[str]:
         """The values that a fact can have beside those known; none where it means nothing beside them."""
         fact = self._document.facts[name]
         if any(known.get(other) == "invalid" for other in known if self._document.facts[other].kind == "payload"):
@@ -123,7 +124,7 @@ class Classes:
                 allowed = compile_expression(fact.options["allowed"])({"parameters": self._parameters})
                 return list(fact.values) if allowed else ["acceptable"]
             case "token":
-                return self._token(fact, known)
+                return self._token(fact, known, form)
             case _:
                 return list(fact.values)
 
@@ -139,12 +140,15 @@ class Classes:
         found = self._document.facts.get(name)
         return name if found is not None and found.kind == "credentials" else None
 
-    def _token(self, fact: Fact, known: Known) -> list[str]:
+    def _token(self, fact: Fact, known: Known, form: Form | None) -> list[str]:
         source = self._source(fact)
         if source is not None:
             return ["absent"] if known.get(source) == "none" else [v for v in fact.values if v != "absent"]
         # A payload that fits its schema has its token where the schema requires it.
-        required = any(self._document.facts[other].kind == "payload" for other in known)
+        required = form is None or any(
+            pointer.lstrip("/") in form.schema.get("required", ()) for pointer in form.secret
+        )
+        required &= any(self._document.facts[other].kind == "payload" for other in known)
         return [value for value in fact.values if value != "absent" or not required]
 
 

@@ -190,12 +190,14 @@ class _Connection:
         for known, row in self._classes.paths(self._document.opening):
             assert isinstance(row, model.OpeningRow)
             facts = tuple(known.items())
-            bearing = any(self._is(fact, "token") and value == "valid" for fact, value in facts)
+            bearing = self._bears(known)
             for life in self._lives() if bearing and row.to is not None else (LONG,):
                 yield Input("open", "", facts, life), self._opened(row, known, life)
 
-    def _is(self, fact: str, kind: str) -> bool:
-        return self._document.facts[fact].kind == kind
+    def _bears(self, known: Mapping[str, str]) -> bool:
+        """Whether classes are those of a token that is accepted."""
+        accepting = self._document.accepting
+        return any(self._document.facts[f].kind == "token" and value in accepting for f, value in known.items())
 
     def _opened(self, row: model.OpeningRow, known: Mapping[str, str], life: str) -> _Event:
         event = _Event(_Place(""), life)
@@ -239,13 +241,12 @@ class _Connection:
 
     def _messages(self, name: str) -> Iterator[Input]:
         lists = [self._cases(leaf, name) for leaf in self._leaves]
-        products = self._classes.products(lists)
+        products = self._classes.products(lists, self._document.messages[name].client)
         if len(products) > _MOST:
             self._left_out[f"{name}: {len(products)} combinations of classes are more than {_MOST}"] = None
             products = products[:_MOST]
         for known in products:
-            bearing = any(self._is(fact, "token") and value == "valid" for fact, value in known.items())
-            starts = bearing and any(self._starts(cases, known) for cases in lists)
+            starts = self._bears(known) and any(self._starts(cases, known) for cases in lists)
             for life in self._lives() if starts else (LONG,):
                 yield Input("receive", name, tuple(known.items()), life)
 
@@ -316,12 +317,16 @@ class _Connection:
                 event.say(message, payload, reply)
             case model.Broadcast(message, room):
                 detail = asdict(effect, filter=_unruled), self._document.rooms[room]
-                if effect.key is None and room in event.place.rooms:
+                if effect.key is None and room in event.place.rooms and not effect.others:
                     event.say(message, *detail)
                 else:
                     event.detail.append(detail)
-            case model.Fail(code, in_reply):
-                self._fail(event, code, in_reply)
+            case model.Fail(code, in_reply, room):
+                event.detail += [["to", room, self._document.rooms[room]]] if room is not None else []
+                if room is None or room in event.place.rooms:
+                    self._fail(event, code, in_reply)
+            case model.Append(log) | model.Read(log):
+                event.detail.append([asdict(effect), asdict(self._document.logs[log], filter=_unruled)])
             case model.Close("may") | model.Start() | model.Stop():
                 # Timers of the connection, and what a server may do, lie beside this layer.
                 event.detail.append(asdict(effect))
@@ -396,8 +401,7 @@ class _Connection:
         """How long before its moment a timer fires, in seconds; negative where it fires behind it."""
         if timer.at is None:
             return 0.0
-        before, plus = (self._seconds(value) for value in (timer.before, timer.plus))
-        return before - plus
+        return self._seconds(timer.before) - sum(map(self._seconds, timer.plus))
 
     def _seconds(self, value: Any) -> float:
         found = compile_expression(value)({"parameters": self._parameters}) if value is not None else None

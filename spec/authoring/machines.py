@@ -21,8 +21,8 @@ _MOST = 64
 def machine_problems(source: Source) -> list[Problem]:
     """States that behave alike in every deployment that has both, and states that no deployment reaches.
 
-    A deployment is a choice of each parameter that is one; that every input is decided, and by one row, the loader has
-    seen to, since the first row that passes decides.
+    A deployment is a choice of each parameter that is one, or a switch; that every input is decided, and by one row,
+    the loader has seen to, since the first row that passes decides.
     """
     document = compile_source(source)
     layers = [abstract(document, parameters) for parameters in islice(_deployments(document), _MOST)]
@@ -31,6 +31,7 @@ def machine_problems(source: Source) -> list[Problem]:
 
 def _deployments(document: Document) -> Iterator[dict[str, Any]]:
     choices = {name: entry.values for name, entry in document.parameters.items() if entry.type == "choice"}
+    choices |= {name: ("true", "false") for name, entry in document.parameters.items() if entry.type == "switch"}
     for chosen in product(*choices.values()):
         yield resolve(document.parameters, dict(zip(choices, chosen, strict=True)))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from spec import model
 from spec.expressions import (
@@ -17,11 +19,15 @@ from spec.expressions import (
     pointer_get,
     pointer_put,
 )
-from spec.machine.values import Closing, Emission, Output
+from spec.machine.logs import Place
+from spec.machine.values import Choice, Closing, Emission, Fewer, Left, Output
 from spec.machine.world import Connection, Due, World
 from spec.messages import Read
 
-__all__ = ["Effects", "Event", "Run"]
+__all__ = ["Choose", "Effects", "Event", "Run"]
+
+Choose = Callable[[Chosen, float], Any]
+"""Chooses a value that is to be kept, at a moment in epoch seconds."""
 
 
 @define
@@ -48,11 +54,30 @@ _WORDLESS = 1000
 """The code of a close that may have any."""
 
 
-class Effects:
-    """Compiles the effects of one document."""
+@define
+class _View:
+    """A log as expressions read it: its `head` now, and what the last effect on it in this event came to."""
 
-    def __init__(self, document: model.Document) -> None:
+    _world: World
+    _place: Callable[[], Place]
+    new: Any = ()
+    identities: Any = ()
+    read: Any = ()
+    more: Any = False
+
+    @property
+    def head(self) -> int:
+        return self._world.logs.head(self._place())
+
+
+class Effects:
+    """Compiles the effects of one document; without `choose`, what a server chooses and keeps is left open."""
+
+    def __init__(self, document: model.Document, choose: Choose | None = None) -> None:
         self._document = document
+        self._choose = choose
+        self._log_keys = {name: compile_expression(log.key) for name, log in document.logs.items()}
+        self._entries = {name: compile_template(log.entry) for name, log in document.logs.items()}
         self._memory_keys = {
             name: ([compile_expression(part) for part in memory.key], compile_expression(memory.until))
             for name, memory in document.memories.items()
@@ -67,6 +92,26 @@ class Effects:
     def compile(self, effects: tuple[model.Effect, ...]) -> tuple[Run, ...]:
         """Compile effects; run in their order, they change the event's world and write its outputs."""
         return tuple(self._effect(effect) for effect in effects)
+
+    def bind(self, chosen: Mapping[str, Any], world: World, owner: int, now: float) -> Any:
+        """What is chosen for a connection: a value of its own or, where nobody chooses here, one that is left open."""
+        if self._choose is not None:
+            return self._choose(Chosen(chosen["kind"], chosen.get("sample")), now)
+        world.choices += 1
+        return Choice(
+            world.choices,
+            chosen["kind"],
+            now,
+            chosen.get("now", False),
+            chosen.get("unique"),
+            owner,
+            tuple(chosen.get("rules", ())),
+        )
+
+    def show_logs(self, world: World, scope: dict[str, Any]) -> None:
+        """Let the expressions of an event read the logs."""
+        for name, key in self._log_keys.items():
+            scope[name] = _View(world, partial(_place_of, name, key, scope))
 
     def _effect(self, effect: model.Effect) -> Run:
         match effect:
@@ -84,6 +129,10 @@ class Effects:
                 return _run_stop(timer)
             case model.Put():
                 return self._run_put(effect)
+            case model.Append():
+                return self._run_append(effect)
+            case model.Read():
+                return self._run_read(effect)
             case model.Emit():
                 return self._run_emit(effect)
             case model.Broadcast():
@@ -102,6 +151,44 @@ class Effects:
             parts, until = self._memory_keys[memory]
             key = tuple(part(event.scope) for part in parts)
             event.world.remember(memory, key, until(event.scope), event.now)
+
+        return run
+
+    def _run_append(self, effect: model.Append) -> Run:
+        log = self._document.logs[effect.log]
+        items = compile_expression(effect.items)
+
+        def run(event: Event) -> None:
+            given = items(event.scope)
+            wanted = [(pointer_get(item, log.identity), self._entry(log, item, event)) for item in given]
+            place = _place_of(log.name, self._log_keys[log.name], event.scope)
+            stored = event.world.logs.append(place, wanted)
+            view = event.scope[log.name]
+            view.new = [{log.number: entry.number, **entry.value} for entry in stored]
+            view.identities = [identity for identity, _ in wanted]
+
+        return run
+
+    def _entry(self, log: model.Log, item: Any, event: Event) -> dict[str, Any]:
+        entry: dict[str, Any] = self._entries[log.name]({**event.scope, "item": item})
+        for pointer, chosen in log.chosen.items():
+            pointer_put(entry, pointer, self.bind(chosen, event.world, event.connection.number, event.now))
+        return entry
+
+    def _run_read(self, effect: model.Read) -> Run:
+        log = self._document.logs[effect.log]
+        after, most = compile_expression(effect.after), compile_expression(effect.most)
+
+        def run(event: Event) -> None:
+            place = _place_of(log.name, self._log_keys[log.name], event.scope)
+            limit = most(event.scope)
+            page = event.world.logs.read(place, after(event.scope), sys.maxsize if limit is None else limit)
+            view = event.scope[log.name]
+            entries = tuple({log.number: entry.number, **entry.value} for entry in page.entries)
+            view.read, view.more = list(entries), page.more
+            if effect.fewer and self._choose is None:
+                view.read = Fewer(entries, page.more)
+                view.more = Left(view.read)
 
         return run
 
@@ -148,16 +235,21 @@ class Effects:
         build = self.build(effect.message, effect.payload)
         key = compile_expression(self._document.rooms[effect.room] if effect.key is None else effect.key)
 
-        def run(event: Event) -> None:
-            room = (effect.room, key(event.scope))
-            for member in tuple(event.world.rooms.get(room, ())):
+        each = None if effect.each is None else compile_expression(effect.each)
+
+        def say(event: Event, scope: Scope) -> None:
+            room = (effect.room, key(scope))
+            stream = (effect.per, self._log_keys[effect.per](scope)) if effect.per is not None else None
+            for member, joined in tuple(event.world.rooms.get(room, {}).items()):
+                if effect.others and member == event.source:
+                    continue
                 mine = effect.in_reply == "sender" and member == event.source
                 reply_to = event.reply_to if mine else None
                 event.outputs.append(
                     Emission(
                         connection=member,
                         message=effect.message,
-                        body=build(event.scope, reply_to),
+                        body=build(scope, reply_to),
                         reply="must" if mine else "never",
                         reply_to=reply_to,
                         rules=event.rules,
@@ -167,8 +259,16 @@ class Effects:
                         broadcast=room,
                         isolation=effect.isolation,
                         order=effect.order,
+                        stream=stream,
+                        behind=None if stream is None else joined,
                     )
                 )
+
+        def run(event: Event) -> None:
+            if each is None:
+                say(event, event.scope)
+            for item in each(event.scope) if each is not None else ():
+                say(event, {**event.scope, "item": item})
 
         return run
 
@@ -177,16 +277,31 @@ class Effects:
         view = {"code": error.code, "retryable": error.retryable, "text": error.text}
         build = self.build(self._document.error_message, self._document.error_payload, Chosen("text", error.text))
         reasons = {code: compile_expression(reason) for code, reason in self._document.close_reasons.items()}
+        key = None if effect.room is None else compile_expression(self._document.rooms[effect.room])
+
+        def tell(event: Event, connection: Connection, rules: tuple[str, ...], room: Place | None = None) -> None:
+            mine = connection is event.connection
+            reply, reply_to = _reply(effect.in_reply, event) if mine else ("never", None)
+            body = build(event.scope, reply_to)
+            emission = _emission(event, self._document.error_message, body, reply, reply_to)
+            # What closes a connection is its own, whoever was the cause of it.
+            own = emission if mine else evolve(emission, connection=connection.number, source=None)
+            event.outputs.append(own if room is None else evolve(own, expelled=room))
+            code = error.closes(connection.state)
+            if code is not None:
+                event.rules = tuple(dict.fromkeys((*rules, *self._document.close_rules)))
+                _close(event, code, reasons[code](event.scope) if code in reasons else None, connection)
 
         def run(event: Event) -> None:
             event.scope["error"] = view
-            reply, reply_to = _reply(effect.in_reply, event)
-            body = build(event.scope, reply_to)
-            event.outputs.append(_emission(event, self._document.error_message, body, reply, reply_to))
-            code = error.closes(event.connection.state)
-            if code is not None:
-                event.rules = tuple(dict.fromkeys((*event.rules, *self._document.close_rules)))
-                _close(event, code, reasons[code](event.scope) if isinstance(code, int) and code in reasons else None)
+            rules = event.rules
+            if key is None:
+                tell(event, event.connection, rules)
+                return
+            room = (str(effect.room), key(event.scope))
+            for number in tuple(event.world.rooms.get(room, ())):
+                event.rules = rules
+                tell(event, event.world.connections[number], rules, room)
 
         return run
 
@@ -202,6 +317,7 @@ class Effects:
             pointer: text if entry["kind"] == "text" and text else Chosen(entry["kind"], entry.get("sample"))
             for pointer, entry in chosen.items()
         }
+        moments = {pointer: entry for pointer, entry in chosen.items() if entry.get("now")}
 
         def build(scope: Scope, reply_to: str | None) -> dict[str, Any]:
             body: dict[str, Any] = {}
@@ -209,12 +325,22 @@ class Effects:
             pointer_put(body, envelope.payload, template(scope))
             for pointer, mark in marks.items():
                 if isinstance(pointer_get(body, pointer, mark), Chosen):
-                    pointer_put(body, pointer, mark)
+                    pointer_put(body, pointer, self._moment(moments[pointer], scope) if pointer in moments else mark)
             if reply_to is not None:
                 pointer_put(body, envelope.reply_to, reply_to)
             return body
 
         return build
+
+    def _moment(self, chosen: Mapping[str, Any], scope: Scope) -> Any:
+        """The moment at which a message is made, left open where nobody makes one here."""
+        if self._choose is not None:
+            return Chosen(chosen["kind"])
+        return Choice(None, chosen["kind"], scope.get("now", 0.0), now=True, rules=tuple(chosen.get("rules", ())))
+
+
+def _place_of(log: str, key: Evaluate, scope: Scope) -> Place:
+    return log, key(scope)
 
 
 def _run_set(values: Evaluate) -> Run:
@@ -263,9 +389,10 @@ def _reply(wanted: str, event: Event) -> tuple[str, str | None]:
     return ("must" if event.reply_to is not None else "free"), event.reply_to
 
 
-def _close(event: Event, code: int | str, reason: str | None) -> None:
+def _close(event: Event, code: int | str, reason: str | None, connection: Connection | None = None) -> None:
     how, number = ("frame", code) if isinstance(code, int) else (code, _WORDLESS)
+    closed = event.connection if connection is None else connection
     event.outputs.append(
-        Closing(event.connection.number, number, reason, event.rules, event.cause, event.timer, event.pointer, how)
+        Closing(closed.number, number, reason, event.rules, event.cause, event.timer, event.pointer, how)
     )
-    event.world.forget(event.connection)
+    event.world.forget(closed)

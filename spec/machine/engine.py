@@ -6,7 +6,9 @@ import heapq
 from collections.abc import Mapping
 from typing import Any
 
+from spec.machine.effects import Choose
 from spec.machine.facts import Judge
+from spec.machine.logs import Store
 from spec.machine.machine import Machine
 from spec.machine.values import Breach, Closing, Frame, Output, Refusal, Request, Upgrade
 from spec.machine.world import World
@@ -30,9 +32,11 @@ class Engine:
         parameters: Mapping[str, Any],
         judge: Judge,
         deployment: Mapping[str, Any] | None = None,
+        choose: Choose | None = None,
+        logs: Store | None = None,
     ) -> None:
-        self.machine = Machine(document, parameters, judge, deployment)
-        self.world = World()
+        self.machine = Machine(document, parameters, judge, deployment, choose)
+        self.world = World() if logs is None else World(logs=logs)
         self._ears: dict[int, Ear] = {}
         self._queue: list[tuple[float, int, str, str]] = []
         self._queued: dict[tuple[int, str, str], float] = {}

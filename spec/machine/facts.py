@@ -148,7 +148,7 @@ class Classifier:
             if credential is not None and question.request is not None:
                 self.decide(credential, question)
             judged: JudgedToken = self._judge(evaluate(question.scope), question.now)
-            if judged.group == "valid":
+            if judged.group in self._document.accepting:
                 question.scope[fact.name] = _Token(judged.claims, self._leeway)
             return str(judged.group)
 

@@ -8,7 +8,7 @@ moment has passed when it starts fires behind them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from attrs import define
@@ -20,8 +20,9 @@ from spec.expressions import (
     Scope,
     compile_expression,
     compile_template,
+    summed,
 )
-from spec.machine.effects import Effects, Event, Run
+from spec.machine.effects import Choose, Effects, Event, Run
 from spec.machine.facts import Classifier, Judge, Question
 from spec.machine.values import (
     Breach,
@@ -58,6 +59,7 @@ class Machine:
         parameters: Mapping[str, Any],
         judge: Judge,
         deployment: Mapping[str, Any] | None = None,
+        choose: Choose | None = None,
     ) -> None:
         self.document = document
         self.parameters = parameters
@@ -70,7 +72,7 @@ class Machine:
         ]
         self._roots: dict[str, Any] = {"parameters": parameters, "served": self.served, "deployment": deployment or {}}
         self.largest = int(compile_expression(document.largest)(self._roots))
-        self._effects = Effects(document)
+        self._effects = Effects(document, choose)
         self._refusal = compile_template(document.refusal_body)
         self._bodies = {row.pointer: compile_template(row.body) for row in document.opening}
         self._header_rules = [(rule, compile_template(dict(rule.set))) for rule in document.header_rules]
@@ -111,7 +113,7 @@ class Machine:
             scope["error"] = {"code": row.code}
             body = {**self._refusal(scope), **self._bodies[row.pointer](scope)}
             return Refusal(row.status, {**row.headers, **headers}, body, row.rules, header_rules, row.pointer)
-        connection = self._connect(world, request.address, scope)
+        connection = self._connect(world, request.address, scope, now)
         event = self._event(world, connection, now, scope, row.rules)
         for run in effects:
             run(event)
@@ -165,7 +167,7 @@ class Machine:
             return self._fail(world, connection, heard)
         event = self._event(world, connection, now, self._scope(connection), ())
         event.source, event.read = number, heard
-        event.scope["message"] = heard.body
+        event.scope["message"] = self.reader.completed(heard)
         event.reply_to = self.reader.readable_id(heard.body)
         table = self._receive[connection.state]
         question = Question(world, now, event.scope, payload_valid=heard.valid)
@@ -231,13 +233,15 @@ class Machine:
             if after is not None:
                 due = event.now + after(scope)
             else:
-                moment = at(scope) + (plus(scope) or 0.0) - (before(scope) or 0.0)
+                moment = at(scope) + plus(scope) - (before(scope) or 0.0)
                 due = max(moment, event.now)
             event.connection.timers[path, name] = Due(due, event.now, event.cause)
 
-    def _connect(self, world: World, address: str, scope: dict[str, Any]) -> Connection:
+    def _connect(self, world: World, address: str, scope: dict[str, Any], now: float) -> Connection:
         world.numbers += 1
         variables = {name: compile_expression(source)(scope) for name, source in self.document.variables.items()}
+        for name, chosen in self.document.chosen.items():
+            variables[name] = self._effects.bind(chosen, world, world.numbers, now)
         connection = Connection(world.numbers, "", address, variables)
         world.connections[connection.number] = connection
         return connection
@@ -247,6 +251,8 @@ class Machine:
     ) -> Event:
         world.causes += 1
         scope.update(connection.variables)
+        scope["now"] = now
+        self._effects.show_logs(world, scope)
         return Event(world, connection, now, scope, world.causes, rules)
 
     def _scope(self, connection: Connection) -> dict[str, Any]:
@@ -283,13 +289,13 @@ class Machine:
 
     def _compile_timers(
         self, timers: tuple[model.TimerRule, ...]
-    ) -> dict[str, tuple[Evaluate | None, Evaluate, Evaluate, Evaluate]]:
+    ) -> dict[str, tuple[Evaluate | None, Evaluate, Evaluate, Callable[[Scope], float]]]:
         return {
             timer.name: (
                 None if timer.after is None else compile_expression(timer.after),
                 compile_expression(timer.at),
                 compile_expression(timer.before),
-                compile_expression(timer.plus),
+                summed(timer.plus),
             )
             for timer in timers
         }

@@ -13,9 +13,12 @@ from spec.bindings.seam import Binary, Breach, Frame, NotUTF8, Text
 __all__ = [
     "Binary",
     "Breach",
+    "Choice",
     "Closing",
     "Emission",
+    "Fewer",
     "Frame",
+    "Left",
     "NotUTF8",
     "Output",
     "Pong",
@@ -52,13 +55,47 @@ class Request:
 
 
 @frozen
+class Choice:
+    """A value that the server has chosen and nobody knows yet: the same one wherever it stands.
+
+    `kind` is that of `Chosen`; `at` is when it was chosen, for a time that must be that moment (`now`), `owner` the
+    connection that it is for. One without a number stands for nothing else.
+    """
+
+    number: int | None
+    kind: str
+    at: float
+    now: bool = False
+    unique: str | None = None
+    owner: int = 0
+    rules: tuple[str, ...] = ()
+
+
+@frozen(eq=False)
+class Fewer:
+    """A list of which fewer may come, but one where there is any; `more` says whether others stand behind it."""
+
+    entries: tuple[Any, ...]
+    more: bool
+
+
+@frozen
+class Left:
+    """Whether something is left behind what came of a list."""
+
+    of: Fewer
+
+
+@frozen
 class Emission:
     """One message to one connection.
 
     `body` may hold `Chosen` values, which the sender fills in. `reply` says what is due of the reply member: `must`,
     `free` (unjudged) or `never`; `reply_to` is the id that it would name. `source` is the connection whose input
     caused the message, None for timers; `timer` names the timer that did. `cause` numbers the input or timer event;
-    `pointer` is the case of the document that decided (a JSON Pointer).
+    `pointer` is the case of the document that decided (a JSON Pointer). What belongs to a `stream` comes in its order,
+    whoever sent it, and behind the outputs of the event `behind`. An error may go to all of a room, which it
+    `expelled`.
     """
 
     connection: int
@@ -74,6 +111,9 @@ class Emission:
     broadcast: tuple[str, Any] | None = None
     isolation: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
+    stream: tuple[str, Any] | None = None
+    behind: int | None = None
+    expelled: tuple[str, Any] | None = None
 
 
 @frozen

@@ -7,6 +7,8 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from spec.machine.logs import Logs, Store
+
 __all__ = ["CLOSED", "Connection", "Due", "World"]
 
 CLOSED = "closed"
@@ -41,16 +43,21 @@ class Connection:
 
 @define
 class World:
-    """Everything that a server remembers. Rooms keep their members in the order in which they joined."""
+    """Everything that a server remembers.
+
+    Rooms keep their members in the order in which they joined, each with the event by which it did.
+    """
 
     connections: dict[int, Connection] = field(factory=dict)
-    rooms: dict[tuple[str, Any], dict[int, None]] = field(factory=dict)
+    rooms: dict[tuple[str, Any], dict[int, int]] = field(factory=dict)
     memories: dict[str, dict[tuple[Any, ...], float]] = field(factory=dict)
     limits: dict[tuple[str, Any], deque[float]] = field(factory=dict)
+    logs: Store = field(factory=Logs)
     stopping: bool = False
     numbers: int = 0
     causes: int = 0
     records: dict[tuple[str, tuple[Any, ...]], Any] = field(factory=dict)
+    choices: int = 0
 
     def copy(self) -> World:
         """A copy that shares nothing that changes."""
@@ -59,15 +66,17 @@ class World:
             {key: dict(members) for key, members in self.rooms.items()},
             {name: dict(keys) for name, keys in self.memories.items()},
             {key: deque(times) for key, times in self.limits.items()},
+            self.logs.copy(),
             self.stopping,
             self.numbers,
             self.causes,
             dict(self.records),
+            self.choices,
         )
 
     def join(self, connection: Connection, room: tuple[str, Any]) -> None:
         connection.rooms.add(room)
-        self.rooms.setdefault(room, {})[connection.number] = None
+        self.rooms.setdefault(room, {}).setdefault(connection.number, self.causes)
 
     def leave(self, connection: Connection, room: tuple[str, Any]) -> None:
         connection.rooms.discard(room)

@@ -135,6 +135,8 @@ def _form(names: Names, path: _Path, tell: _Tell, tell_key: _Tell) -> None:
             _reach(names, (*path, key, index), pointer, form.get("payload"), "the payload", tell)
     for pointer in section(form, "chosen"):
         _reach(names, (*path, "chosen", pointer), pointer, form.get("payload"), "the payload", tell_key)
+    for index, pointer in enumerate(_pointers(section(form, "times").get("at"))):
+        _reach(names, (*path, "times", "at", index), pointer, form.get("payload"), "the payload", tell)
 
 
 def _invariant(names: Names, path: _Path, invariant: dict[str, Any], tell_key: _Tell) -> None:

@@ -16,6 +16,8 @@ _FORM = re.compile(r"\$(?P<root>[A-Za-z_]\w*)(?P<members>(\.[A-Za-z_][\w-]*)*)(#
 
 _ERROR_MEMBERS = ("code", "retryable", "text")
 
+_LOG_MEMBERS = ("head", "new", "identities", "read", "more")
+
 Tell = Callable[..., None]
 Check = Callable[..., None]
 
@@ -33,12 +35,17 @@ def check_template(template: Any, names: Names, tell: Tell, check: Check | None 
 
 
 def check_example(text: str, names: Names, tell: Tell, *below: str | int) -> None:
-    """Check an expression in an example, where `$token.NAME` is a token made by that recipe."""
-    root, _, recipe = text.partition(".")
-    if root != "$token":
-        check_expression(text, names, tell, *below)
-    elif recipe not in names.known["recipe"]:
-        tell(f"there is no recipe `{recipe[:60]}`", did_you_mean(recipe, names.known["recipe"]), *below)
+    """Check an expression in an example.
+
+    `$token.NAME` is a token made by that recipe, `$room.NAME` the name of a room of that kind, `$fresh` a new id.
+    """
+    root, _, name = text.partition(".")
+    known = {"$token": "recipe", "$room": "room"}.get(root)
+    if known is None:
+        if text != "$fresh":
+            check_expression(text, names, tell, *below)
+    elif name not in names.known[known]:
+        tell(f"there is no {known} `{name[:60]}`", did_you_mean(name, names.known[known]), *below)
 
 
 def check_expression(text: str, names: Names, tell: Tell, *below: str | int) -> None:
@@ -63,10 +70,16 @@ def _dollar(hint: str | None) -> str | None:
 def _member(root: str, members: list[str], pointer: str | None, names: Names) -> tuple[str, str | None] | None:
     """What is wrong after the root, where the root says what may be there; variables hide roots of their name."""
     known: tuple[str, ...]
-    if root in names.known["variable"] or root not in ("parameters", "path", "error", "chosen", "message"):
+    if root in names.known["variable"]:
         return None
-    if root == "chosen":
-        return ("`$chosen` stands alone", None) if members or pointer is not None else None
+    if root in names.known["log"]:
+        if len(members) == 1 and members[0] in _LOG_MEMBERS:
+            return None
+        return f"`${root}` needs one of its members", f"a log has {', '.join(_LOG_MEMBERS)}"
+    if root not in ("parameters", "path", "error", "chosen", "absent", "message"):
+        return None
+    if root in ("chosen", "absent"):
+        return (f"`${root}` stands alone", None) if members or pointer is not None else None
     if root == "message":
         return _message(members, pointer, names)
     known = {"parameters": names.known["parameter"], "path": names.path_names, "error": _ERROR_MEMBERS}[root]

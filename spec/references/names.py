@@ -37,7 +37,19 @@ _VALUES: dict[str, tuple[str, ...]] = {
 }
 
 _ROOTS = frozenset(
-    {"message", "connection", "path", "parameters", "served", "error", "chosen", "request", "deployment"}
+    {
+        "message",
+        "connection",
+        "path",
+        "parameters",
+        "served",
+        "error",
+        "chosen",
+        "absent",
+        "item",
+        "request",
+        "deployment",
+    }
 )
 
 
@@ -72,7 +84,10 @@ class Names:
             data=data,
             known=_known(data),
             facts={name: fact_values(fact, data) for name, fact in facts.items()},
-            roots=_ROOTS | set(variables) | {name for name, fact in facts.items() if _readable(fact)},
+            roots=_ROOTS
+            | set(variables)
+            | set(section(data, "logs"))
+            | {name for name, fact in facts.items() if _readable(fact)},
             path_names=tuple(re.findall(r"\{([^{}]*)\}", path)) if isinstance(path, str) else (),
         )
 
@@ -100,6 +115,7 @@ def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         "error": tuple(section(data, "errors", "codes")),
         "refusal": tuple(section(data, "refusals")),
         "room": tuple(section(data, "rooms")),
+        "log": tuple(section(data, "logs")),
         "memory": tuple(section(data, "memories")),
         "record": tuple(section(data, "records")),
         "connection timer": tuple(section(data, "connection", "timers")),

@@ -123,8 +123,12 @@ def _value(value: object) -> str:
     match value:
         case {"now": seconds, "as": form}:
             return f"{_moment(seconds)}, as {'text' if form == 'text' else 'a number with an exponent'}"
+        case {"now": seconds, "fails": step}:
+            return f"{'expired' if step == 'expired' else f'over for the check `{step}`'} {_moment(seconds)}"
         case {"now": seconds}:
             return _moment(seconds)
+        case {"never": "subject"}:
+            return "a subject that never exists"
         case {"base": name, **edits}:
             before, behind = edits.get("prefix", ""), edits.get("suffix", "")
             around = [f"{_code(str(before))} before it"] * bool(before) + [f"{_code(str(behind))} behind it"] * bool(

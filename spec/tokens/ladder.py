@@ -56,7 +56,7 @@ def judge(token: str | None, policy: Policy, now: float) -> Verdict:
 
 
 def expires_at(claims: Mapping[str, object], leeway: float) -> float | None:
-    """Give the wall-clock second from which a token is expired: `exp` plus leeway. None without a usable `exp`."""
+    """Give the wall-clock second from which a token is expired, `exp` plus some leeway; None without a usable `exp`."""
     exp = _number(claims, "exp")
     return None if exp is None else exp + leeway
 
@@ -78,8 +78,9 @@ def next_change(claims: Mapping[str, object], policy: Policy, now: float) -> flo
     starts = [start for name in ("nbf", "iat") if (start := _number(claims, name)) is not None and start > now]
     if starts:
         return max(starts)
-    end = expires_at(claims, policy.leeway)
-    return end if end is not None and end > now else None
+    exp = _number(claims, "exp")
+    ends = [exp + policy.reach(step) for step in _EXPIRING if step in policy.ladder] if exp is not None else []
+    return min((end for end in ends if end > now), default=None)
 
 
 def _case(token: str | None, policy: Policy, now: float) -> Case:
@@ -153,9 +154,19 @@ def _not_yet_valid(case: Case) -> str | None:
     return None
 
 
-def _expired(case: Case) -> str | None:
-    end = expires_at(case.parts.claims, case.policy.leeway)
-    return "expired" if end is not None and case.now >= end else None
+def _subject(case: Case) -> str | None:
+    known = case.policy.exists(case.parts.claims.get(case.policy.subject))
+    return None if known else "the subject does not exist"
+
+
+def _ended(step: str) -> Callable[[Case], str | None]:
+    """The check that the moment of a step, counted from `exp`, has not come."""
+
+    def check(case: Case) -> str | None:
+        end = expires_at(case.parts.claims, case.policy.reach(step))
+        return "expired" if end is not None and case.now >= end else None
+
+    return check
 
 
 def _number(claims: Mapping[str, object], name: str) -> float | None:
@@ -166,6 +177,8 @@ def _number(claims: Mapping[str, object], name: str) -> float | None:
     return float(value)
 
 
+_EXPIRING = ("expired", "grace")
+
 CHECKS: Mapping[str, Callable[[Case], str | None]] = {
     "absent": _absent,
     "malformed": _malformed,
@@ -174,5 +187,6 @@ CHECKS: Mapping[str, Callable[[Case], str | None]] = {
     "claims": _claims,
     "issuer": _issuer,
     "not_yet_valid": _not_yet_valid,
-    "expired": _expired,
+    **{step: _ended(step) for step in _EXPIRING},
+    "subject": _subject,
 }

@@ -39,7 +39,7 @@ def mint(
         claims: The claims of a valid token, with `iss` and `aud` where the deployment looks at them.
         now: Wall-clock seconds since the epoch.
         others: A stranger's keys.
-        policy: What the deployment accepts, for recipes that refer to its other keys.
+        policy: What the deployment accepts, for recipes that refer to its other keys, its times or its subjects.
         token_bytes: The most characters that a token may have.
         subject: The claim that names the subject.
 
@@ -54,7 +54,7 @@ def mint(
     signer = SIGNERS[recipe.sign](key, others)
     names = {} if policy is None else _other_names(policy, key)
     header = _header(recipe, key, signer, Surroundings(_base_header(key, key.alg), now, others, names))
-    body = _claims(recipe, subject, Surroundings(claims, now, others))
+    body = _claims(recipe, subject, Surroundings(claims, now, others, policy=policy))
     draft = _Draft(recipe, signer, header, body)
     if recipe.size is not None:
         target = token_bytes + (1 if recipe.size == "over" else 0)

@@ -61,6 +61,7 @@ NEEDS: Mapping[str, Need] = {
     "subject": Need(
         lambda key, policy: policy.subject in policy.required, "no subject is required", "a subject required"
     ),
+    "users": Need(lambda key, policy: bool(policy.known), "any subject exists", "where not every subject exists"),
     "subject-string": Need(_has_subject, "the subject need not be a string", "a subject required that is a string"),
 }
 

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from spec.tokens.keys import SigningKey, VerifyKey
 
-# ALL-TOKEN-1: the order of the checks. That a subject is unknown is decided behind it, by the protocol.
+# ALL-TOKEN-1: the order of the checks, as far as all protocols have them.
 LADDER = (
     "absent",
     "malformed",
@@ -17,6 +17,9 @@ LADDER = (
     "not_yet_valid",
     "expired",
 )
+
+STEPS = (*LADDER, "subject", "grace")
+"""Every check that a ladder may have: who is known, and whether a token has expired at all that is still in grace."""
 
 _GROUPS = {"absent": "absent", "expired": "expired", "valid": "valid"}
 
@@ -35,6 +38,9 @@ class Policy:
         token_bytes: The most characters that a token may have.
         subject: The claim that names who the token is for.
         ladder: The checks in their order; a mutant of a document may have fewer or another order.
+        plus: By step, how many seconds later than leeway says its moment comes.
+        known: The subjects that exist; empty where any does.
+        never: Those that do not, whatever `known` says.
     """
 
     keys: tuple[VerifyKey, ...]
@@ -46,6 +52,17 @@ class Policy:
     token_bytes: int = 4096
     subject: str = "sub"
     ladder: tuple[str, ...] = LADDER
+    plus: Mapping[str, float] = field(factory=dict)
+    known: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+    def reach(self, step: str) -> float:
+        """Give how many seconds after `exp` a step that asks for the time begins to fail."""
+        return self.leeway + self.plus.get(step, 0.0)
+
+    def exists(self, subject: object) -> bool:
+        """Tell whether a subject is one that exists."""
+        return subject not in self.never and (not self.known or subject in self.known)
 
     def algorithms(self) -> frozenset[str]:
         """Give the algorithms that are accepted."""

@@ -10,7 +10,7 @@ from attrs.validators import deep_iterable, in_, instance_of, optional
 
 from spec.tokens.mangles import ENCODINGS, MANGLES
 from spec.tokens.needs import NEEDS
-from spec.tokens.policy import LADDER
+from spec.tokens.policy import STEPS
 from spec.tokens.problems import RecipeProblem
 from spec.tokens.shapes import SHAPES
 from spec.tokens.signers import SIGNERS
@@ -74,7 +74,7 @@ class Recipe:
     """
 
     name: str = field(validator=instance_of(str))
-    step: str = field(validator=in_((*LADDER[1:], "valid")))
+    step: str = field(validator=in_((*STEPS[1:], "valid")))
     rules: tuple[str, ...] = field(validator=_names())
     level: str = field(default="must", validator=in_(("must", "should")))
     needs: tuple[str, ...] = field(default=(), validator=deep_iterable(in_(tuple(NEEDS))))

@@ -4,6 +4,8 @@
 | --- | --- |
 | `{now: S}` | S seconds from now, rounded down to a second where S is an integer |
 | `{now: S, as: text}`, `{now: S, as: exponent}` | the same as a string, or in scientific notation |
+| `{now: S, fails: STEP}` | an `exp` with which that step fails S seconds from now; may have `as` too |
+| `{never: subject}` | a subject that never exists |
 | `{base: NAME, prefix: P, suffix: P, as: lower}` | the member of that name that a valid token has, edited as a string |
 | `{json: TEXT}` | the text itself in place of a JSON value |
 | `{name_of: sibling}`, `{name_of: cousin}` | the name of another key of the deployment, of its algorithm or another |
@@ -20,6 +22,7 @@ from attrs import field, frozen
 
 from spec.tokens.algorithms import SYMMETRIC
 from spec.tokens.foreign import ForeignKeys, certificate, jwk
+from spec.tokens.policy import Policy
 from spec.tokens.problems import RecipeProblem
 
 
@@ -32,12 +35,14 @@ class Surroundings:
         now: Wall-clock seconds.
         others: The stranger's keys.
         names: The names of other keys of the deployment, by relation.
+        policy: What the deployment accepts.
     """
 
     base: Mapping[str, object]
     now: float
     others: ForeignKeys
     names: Mapping[str, str] = field(factory=dict)
+    policy: Policy | None = None
 
 
 _WRITER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -55,7 +60,7 @@ def write(value: object, around: Surroundings) -> str:
         text = value.get("json")
         if isinstance(text, str) and len(value) == 1:
             return text
-        if set(value) == {"now", "as"} and value["as"] == "exponent":
+        if set(value) <= {"now", "as", "fails"} and value.get("as") == "exponent":
             return f"{_seconds(value, around):.9e}"
     return _WRITER.encode(_resolved(value, around))
 
@@ -85,7 +90,19 @@ def _seconds(value: Mapping[str, object], around: Surroundings) -> int | float:
     distance = value["now"]
     if isinstance(distance, bool) or not isinstance(distance, int | float):
         raise RecipeProblem("`now` takes seconds")
-    return math.floor(around.now) + distance
+    behind = 0.0
+    if "fails" in value:
+        if around.policy is None:
+            raise RecipeProblem("`fails` needs a policy")
+        behind = around.policy.reach(str(value["fails"]))
+        behind = int(behind) if behind == int(behind) else behind
+    return math.floor(around.now) + distance - behind
+
+
+def _never(value: Mapping[str, object], around: Surroundings) -> object:
+    if around.policy is None or not around.policy.never:
+        raise RecipeProblem("the deployment has no subject that never exists")
+    return around.policy.never[0]
 
 
 def _base(value: Mapping[str, object], around: Surroundings) -> object:
@@ -124,7 +141,8 @@ def _name_of(value: Mapping[str, object], around: Surroundings) -> object:
 _Operation = Callable[[Mapping[str, object], Surroundings], object]
 
 _OPERATIONS: Mapping[str, tuple[frozenset[str], _Operation]] = {
-    "now": (frozenset({"now", "as"}), _now),
+    "now": (frozenset({"now", "as", "fails"}), _now),
+    "never": (frozenset({"never"}), _never),
     "base": (frozenset({"base", "prefix", "suffix", "as"}), _base),
     "name_of": (frozenset({"name_of"}), _name_of),
     "embed": (frozenset({"embed"}), _embed),

@@ -60,17 +60,18 @@ class Content:
         found = []
         message = self._document.messages.get(read.input)
         form = message.server.rules if message and message.server else ()
+        chosen = {**envelope.chosen, **(message.server.chosen if message and message.server else {})}
         for fault in read.faults[:3]:
-            entry = envelope.chosen.get(fault.pointer, {})
+            entry = chosen.get(fault.pointer, {})
             rules = tuple(dict.fromkeys((*entry.get("rules", ()), *envelope.rules, *form)))
             text = f"{fault.pointer.lstrip('/') or 'the message'}: {fault.text}"
             found.append(Finding("message", rules, text, client, at))
-        return found + self._unzoned(client, read, at)
+        return found + self._unzoned(client, read, chosen, at)
 
-    def _unzoned(self, client: str, read: Read, at: float) -> list[Finding]:
+    def _unzoned(self, client: str, read: Read, chosen: Mapping[str, Mapping[str, Any]], at: float) -> list[Finding]:
         """Times that are RFC 3339 and yet not in UTC with a `Z`."""
         found = []
-        for pointer, entry in self._document.envelope.server.chosen.items():
+        for pointer, entry in chosen.items():
             value = pointer_get(read.body, pointer)
             if entry["kind"] != "time" or not isinstance(value, str) or read_moment("time", value) is None:
                 continue

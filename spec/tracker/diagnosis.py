@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve
 
 from spec.bindings.json import NotJSON, decode
-from spec.expressions import compile_expression, pointer_get
+from spec.expressions import compile_expression, pointer_get, pointer_parts
 from spec.machine import Closing, Emission, Pong
 from spec.model import Broadcast, Document, Fail
 from spec.tracker.findings import Finding
@@ -29,6 +29,10 @@ class Diagnosis:
         self._follower = follower
         self._document = follower.document
         self.said: list[tuple[str, str]] = []
+        envelope = self._document.envelope
+        # Where the payload is the message itself, these members say nothing of what a message is about.
+        members = () if envelope.payload else (envelope.discriminator, envelope.id, envelope.reply_to)
+        self._envelope_names = frozenset(pointer_parts(member)[0] for member in members)
         self._timed_codes, self._raised, self._telling, self._broadcasts = _causes(self._document)
 
     # -------------------------------------------------------------------------------------------------- messages
@@ -44,7 +48,9 @@ class Diagnosis:
         for tried in self._follower.explanations(h, client, at):
             similar = next((d for d in tried.views[client].heads() if self._similar(d, body)), None)
             if similar is not None:
-                tried.findings.append(self.always(tried, client, body, at) or self._mismatch(similar, body, client, at))
+                tried.findings.append(
+                    self.always(tried, client, body, at) or self._mismatch(tried, similar, body, client, at)
+                )
                 self._follower.pay(tried, tried.views[client], similar, body, at)
                 return tried
         found = self._early(h, client, body, at) or self.always(h, client, body, at)
@@ -110,9 +116,9 @@ class Diagnosis:
     def _similar(self, debt: Debt, body: Body) -> bool:
         return isinstance(debt.output, Emission) and debt.output.message == self.type(body)
 
-    def _mismatch(self, debt: Debt, body: Body, client: str, at: float) -> Finding:
+    def _mismatch(self, h: Hypothesis, debt: Debt, body: Body, client: str, at: float) -> Finding:
         assert isinstance(debt.output, Emission)
-        found = self._follower.differences(debt.output, body)
+        found = self._follower.differences(h, debt.output, body)
         check = "code" if any(d.pointer.endswith("/code") for d in found) else "message"
         text = f"`{debt.output.message}` differs: " + "; ".join(str(d) for d in found)
         timed = self.code(body).strip() in self._timed_codes
@@ -133,21 +139,23 @@ class Diagnosis:
     def _out_of_order(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         heads = h.views[client].heads()
         for debt in h.views[client].debts:
-            if debt in heads or not isinstance(debt.output, Emission) or not self._answers(debt.output, body):
+            if debt in heads or not isinstance(debt.output, Emission) or not self._answers(h, debt.output, body):
                 continue
-            first = next(head for head in heads if head.domain == debt.domain)
+            before = h.views[client].before(debt)
+            first = before or next(head for head in h.views[client].debts if head.domain == debt.domain)
             text = f"`{self.type(body)}`{self.code(body)} came before {self.name(first)}, which was due first"
             one_sender = isinstance(first.output, Emission) and first.output.order == debt.output.order
+            one_sender |= before is not None
             order = debt.output.order if one_sender else ()
             rules = tuple(dict.fromkeys((*order, *self._document.ordered, *first.output.rules)))
             shadow = ("missing", first.output.rules[0])
             return Finding("order", rules, text, client, at, focus=debt.focus, shadow=shadow)
         return None
 
-    def _answers(self, emission: Emission, body: Body) -> bool:
+    def _answers(self, h: Hypothesis, emission: Emission, body: Body) -> bool:
         """Whether a message is an expected one, or at least an answer to the same message of the client's."""
         replies = emission.reply == "must" and pointer_get(body, self._document.envelope.reply_to) == emission.reply_to
-        return replies or not self._follower.differences(emission, body)
+        return replies or not self._follower.differences(h, emission, body)
 
     def _doubled(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         answered = pointer_get(body, self._document.envelope.reply_to)
@@ -161,7 +169,7 @@ class Diagnosis:
             answers = [debt.output for debt in h.views[client].heads() if isinstance(debt.output, Emission)]
             if emission.reply == "must" and any(due.reply_to == emission.reply_to for due in answers):
                 continue
-            if told_apart and emission.message == self.type(body) and not differences(emission.body, body):
+            if told_apart and emission.message == self.type(body) and not differences(emission.body, body, "", h.bound):
                 text = f"`{emission.message}`{self.code(body)} came a second time"
                 return Finding("double", emission.rules, text, client, at)
         return None
@@ -169,13 +177,13 @@ class Diagnosis:
     def _strayed_from_room(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         """A broadcast of a room that this client is no member of, or from which it should have been left out."""
         payload = self._document.envelope.payload
-        if any(self._same_payload(debt, body) for debt in h.views[client].debts):
+        if any(self._same_payload(h, debt, body) for debt in h.views[client].debts):
             return None
         for name, view in h.views.items():
             for emission in (*(debt.output for debt in view.debts), *view.paid):
                 if not isinstance(emission, Emission) or emission.broadcast is None or name == client:
                     continue
-                same = not differences(pointer_get(emission.body, payload), pointer_get(body, payload))
+                same = not differences(pointer_get(emission.body, payload), pointer_get(body, payload), "", h.bound)
                 if same and emission.message == self.type(body):
                     forbidden = self._forbidden(h, client, body, at)
                     rules = forbidden.rules if forbidden else (*emission.isolation, *emission.rules)
@@ -183,11 +191,13 @@ class Diagnosis:
                     return Finding("isolation", rules, text, client, at)
         return None
 
-    def _same_payload(self, debt: Debt, body: Body) -> bool:
+    def _same_payload(self, h: Hypothesis, debt: Debt, body: Body) -> bool:
         payload = self._document.envelope.payload
         return self._similar(debt, body) and not differences(
             pointer_get(debt.output.body, payload) if isinstance(debt.output, Emission) else None,
             pointer_get(body, payload),
+            "",
+            h.bound,
         )
 
     def _foreign(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
@@ -199,7 +209,8 @@ class Diagnosis:
         for debt in h.views[client].debts:
             if self._similar(debt, body) and isinstance(debt.output, Emission) and isinstance(got, Mapping):
                 wanted = pointer_get(debt.output.body, self._document.envelope.payload)
-                if any(not differences(value, got.get(name)) for name, value in wanted.items()):
+                told = {name: value for name, value in wanted.items() if name not in self._envelope_names}
+                if any(not differences(value, got.get(name), "", h.bound) for name, value in told.items()):
                     return None
         if self._speaker(body) is not None:
             return None
@@ -219,7 +230,9 @@ class Diagnosis:
             sent = pointer_get(decode(text), self._document.envelope.payload)
         except NotJSON:
             return False
-        return isinstance(sent, dict) and any(sent.get(name) == value for name, value in payload.items())
+        if not isinstance(sent, dict):
+            return False
+        return any(sent.get(name) == value for name, value in payload.items() if name not in self._envelope_names)
 
     def _forbidden(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         number = h.views[client].number
@@ -239,8 +252,8 @@ class Diagnosis:
             if at >= due.at - self._follower.slack.early:
                 continue
             fired = self._follower.fired(h, client, key, at)
-            outputs = [debt.output for debt in fired.views[client].debts]
-            if any(isinstance(o, Emission) and o.timer == key[1] and not differences(o.body, body) for o in outputs):
+            outputs = [d.output for d in fired.views[client].debts if isinstance(d.output, Emission)]
+            if any(o.timer == key[1] and not differences(o.body, body, "", h.bound) for o in outputs):
                 text = f"`{key[1]}` fired {due.at - at:.3f} s early"
                 self._follower.note_firing(h, client, key, due, at)
                 focus = h.focuses.get(due.cause, ())

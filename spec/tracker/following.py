@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from spec.expressions import compile_expression
+from spec.expressions import compile_expression, pointer_parts
 from spec.machine import Closing, Emission, Output
 from spec.machine.machine import Machine
 from spec.machine.world import Due
 from spec.tracker.findings import Finding
 from spec.tracker.hypothesis import Debt, Firing, Hypothesis, View
-from spec.tracker.matching import Difference, differences, reply_differences
+from spec.tracker.matching import Difference, choices, differences, reply_differences
 
 __all__ = ["Follower", "Slack"]
 
@@ -134,14 +135,17 @@ class Follower:
         """Note what is due to the clients of the exchange."""
         for output in outputs:
             client = h.client_of(output.connection)
-            if client is None or h.views[client].status == "deaf":
+            if client is None or h.views[client].status in {"deaf", "closing", "closed", "gone"}:
                 continue
             view = h.views[client]
             other = output.source if isinstance(output, Emission) and output.source != output.connection else None
-            domain = ("own", output.connection) if other is None else ("from", other)
+            domain: tuple[Any, ...] = ("own", output.connection) if other is None else ("from", other)
+            if isinstance(output, Emission) and output.stream is not None and other is not None:
+                domain = ("stream", *output.stream)
             if isinstance(output, Closing):
                 # What others caused may be cut off by the close; what this connection caused comes before it.
-                view.debts = [debt for debt in view.debts if debt.domain[0] == "own"]
+                own = ("own", output.connection)
+                view.debts = [d if d.domain == own else evolve(d, latest=math.inf) for d in view.debts]
             view.debts.append(Debt(output, domain, latest + self.slack.lateness, focus))
 
     def pay(self, h: Hypothesis, view: View, debt: Debt, body: Mapping[str, Any], at: float) -> None:
@@ -150,6 +154,7 @@ class Follower:
         assert isinstance(debt.output, Emission)
         h.findings.extend(self.lateness(debt, h.client_of(debt.output.connection) or "", at))
         view.paid.append(debt.output)
+        h.bound.update({number: value for number, _, value in choices(debt.output.body, body)})
         h.seen.setdefault(debt.output.cause, at)
         h.covered.update(debt.rules, debt.output.order, self.document.due_rules)
         h.transitions.add(debt.output.pointer)
@@ -169,24 +174,27 @@ class Follower:
         if connection is not None:
             h.visited.add(connection.state)
 
-    def exact(self, view: View, body: Mapping[str, Any]) -> Debt | None:
+    def exact(self, h: Hypothesis, view: View, body: Mapping[str, Any]) -> Debt | None:
         """The debt that a message pays."""
         for debt in view.heads():
-            if isinstance(debt.output, Emission) and not self.differences(debt.output, body):
+            if isinstance(debt.output, Emission) and not self.differences(h, debt.output, body):
                 return debt
         return None
 
-    def differences(self, emission: Emission, body: Mapping[str, Any]) -> list[Difference]:
+    def differences(self, h: Hypothesis, emission: Emission, body: Mapping[str, Any]) -> list[Difference]:
         """Where a message is not an expected one."""
-        return differences(self._judged(emission), body) + reply_differences(self.document, emission, body)
+        found = differences(self._judged(emission), body, "", h.bound)
+        return found + reply_differences(self.document, emission, body)
 
     def _judged(self, emission: Emission) -> Mapping[str, Any]:
         """The members that are compared by value; a reply member that is left open is none of them."""
-        reply = self.document.envelope.reply_to.lstrip("/")
-        return {k: v for k, v in emission.body.items() if k != reply} if emission.reply == "free" else emission.body
+        if emission.reply != "free":
+            return emission.body
+        [reply] = pointer_parts(self.document.envelope.reply_to)
+        return {name: value for name, value in emission.body.items() if name != reply}
 
     def free(self, h: Hypothesis, view: View, body: Mapping[str, Any]) -> bool:
         """Whether a message may come at any time."""
         assert view.number is not None
         allowed = self.machine.unsolicited(h.world, view.number) or view.parting
-        return any(not self.differences(emission, body) for emission in allowed)
+        return any(not self.differences(h, emission, body) for emission in allowed)

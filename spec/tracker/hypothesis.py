@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from attrs import define, evolve, field, frozen
 
 from spec.machine import Closing, Emission, Output, Pong, Refusal, Upgrade
+from spec.machine.values import Breach
 from spec.machine.world import World
+from spec.messages import Read
 from spec.tracker.findings import Finding
 
 __all__ = ["Debt", "Firing", "Hypothesis", "View"]
+__all__ = ["Debt", "Hypothesis", "View", "Waiting"]
 
 
 @frozen
 class Debt:
     """An output that is due: by when, in which order, and which rules the step that caused it was there for.
 
-    Outputs of one `domain` come in order; those of different domains in any order. What is `overdue` has not come by
+    Outputs of one `domain` come in order; those of different domains in any order, but none before the outputs of the
+    event that it is `behind`. What is `overdue` has not come by
     when it was due, and is waited for a little longer: late is another breach than never.
     """
 
     output: Output | Pong
-    domain: tuple[str, int]
+    domain: tuple[Any, ...]
     latest: float
     focus: tuple[str, ...]
     overdue: bool = False
@@ -67,24 +72,51 @@ class View:
 
     def heads(self) -> list[Debt]:
         """The first debt of each domain, the client's own domain first."""
-        seen: dict[tuple[str, int], Debt] = {}
+        seen: dict[tuple[Any, ...], Debt] = {}
+        own = ("own", self.number or 0)
         for debt in self.debts:
             seen.setdefault(debt.domain, debt)
-        own = ("own", self.number or 0)
+        if any(isinstance(debt.output, Emission) and debt.output.behind is not None for debt in seen.values()):
+            seen = {domain: debt for domain, debt in seen.items() if self.before(debt) is None}
         return sorted(seen.values(), key=lambda debt: debt.domain != own)
+
+    def before(self, debt: Debt) -> Debt | None:
+        """What the client is still owed of the event that a debt must stand behind."""
+        if not isinstance(debt.output, Emission) or debt.output.behind is None:
+            return None
+        joined, own = debt.output.behind, ("own", self.number or 0)
+        return next((d for d in self.debts if d.domain == own and getattr(d.output, "cause", None) == joined), None)
 
     def claims(self) -> list[Debt]:
         """The heads that anything else would come instead of: neither pongs nor an end that is merely allowed."""
-        return [d for d in self.heads() if not isinstance(d.output, Pong) and getattr(d.output, "how", "") != "may"]
+        heads = [debt for debt in self.heads() if debt.latest < math.inf]
+        return [d for d in heads if not isinstance(d.output, Pong) and getattr(d.output, "how", "") != "may"]
 
     def closing(self) -> Debt | None:
         """The close that is due, if one is."""
         return next((debt for debt in self.debts if isinstance(debt.output, Closing)), None)
 
 
+@frozen
+class Waiting:
+    """What a client sent, and its place among what others sent is not known; without `inputs`, that it has gone.
+
+    `latest` is when something must have come of it.
+    """
+
+    client: str
+    inputs: tuple[Read | Breach, ...] | None
+    at: float
+    latest: float
+    focus: tuple[str, ...] = ()
+
+
 @define
 class Hypothesis:
-    """A world, every client's view of it, and what does not fit."""
+    """A world, every client's view of it, and what does not fit.
+
+    `bound` is what was seen of what the server chose, `waiting` what has not been handled yet.
+    """
 
     world: World
     views: dict[str, View] = field(factory=dict)
@@ -95,6 +127,8 @@ class Hypothesis:
     visited: set[str] = field(factory=set)
     transitions: set[str] = field(factory=set)
     firings: list[Firing] = field(factory=list)
+    bound: dict[int, Any] = field(factory=dict)
+    waiting: list[Waiting] = field(factory=list)
 
     def copy(self) -> Hypothesis:
         return Hypothesis(
@@ -107,6 +141,8 @@ class Hypothesis:
             set(self.visited),
             set(self.transitions),
             list(self.firings),
+            dict(self.bound),
+            list(self.waiting),
         )
 
     def client_of(self, number: int) -> str | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
 
-from spec.expressions import Chosen, Moment, read_moment
+from spec.expressions import ABSENT, Chosen, Moment, pointer_get, read_moment, rfc3339
 from spec.machine import Emission
+from spec.machine.values import Choice, Fewer, Left
 from spec.model import Document
 
-__all__ = ["Difference", "differences", "quotes", "reply_differences"]
+__all__ = ["Bound", "Difference", "choices", "differences", "quotes", "reply_differences", "short"]
 
 
 @frozen
@@ -43,10 +44,25 @@ def short(value: Any, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def differences(expected: Any, observed: Any, pointer: str = "") -> list[Difference]:
+Bound = Mapping[int, Any]
+"""What was seen of values that the server chose and keeps, by their numbers."""
+
+_UNBOUND: Bound = {}
+
+_CLOCKS = 3.0
+"""How far, in seconds, the clocks of two machines may be apart where a moment is told."""
+
+
+def differences(expected: Any, observed: Any, pointer: str = "", bound: Bound = _UNBOUND) -> list[Difference]:
     """Where `observed` does not carry what is expected; members that are not expected are not judged."""
     if isinstance(expected, Chosen):
         return [] if observed is not MISSING else [Difference(pointer, "a value", MISSING)]
+    if isinstance(expected, Choice):
+        return _chosen(expected, observed, pointer, bound)
+    if expected is ABSENT:
+        return [] if observed is MISSING or observed is None else [Difference(pointer, "nothing", observed)]
+    if isinstance(expected, Fewer):
+        return _prefix(expected, observed, pointer, bound)
     if isinstance(expected, Moment):
         return [] if _same_moment(expected, observed) else [Difference(pointer, expected, observed)]
     if isinstance(expected, dict):
@@ -55,14 +71,60 @@ def differences(expected: Any, observed: Any, pointer: str = "") -> list[Differe
         return [
             found
             for name, value in expected.items()
-            for found in differences(value, observed.get(name, MISSING), f"{pointer}/{name}")
+            for found in differences(
+                _left(value, expected, observed) if isinstance(value, Left) else value,
+                observed.get(name, MISSING),
+                f"{pointer}/{name}",
+                bound,
+            )
         ]
     if isinstance(expected, list):
         if not isinstance(observed, list) or len(observed) != len(expected):
             return [Difference(pointer, expected, observed)]
         pairs = zip(expected, observed, strict=True)
-        return [d for i, (want, got) in enumerate(pairs) for d in differences(want, got, f"{pointer}/{i}")]
+        return [d for i, (want, got) in enumerate(pairs) for d in differences(want, got, f"{pointer}/{i}", bound)]
     return [] if _equal(expected, observed) else [Difference(pointer, expected, observed)]
+
+
+def _chosen(expected: Choice, observed: Any, pointer: str, bound: Bound) -> list[Difference]:
+    """A value that the server chose: the one that was seen before, or any of its kind."""
+    if expected.number is not None and expected.number in bound:
+        return differences(bound[expected.number], observed, pointer)
+    if observed is MISSING:
+        return [Difference(pointer, "a value", MISSING)]
+    if expected.kind != "time":
+        return []
+    seconds = read_moment("time", observed) if isinstance(observed, str) and observed.endswith("Z") else None
+    if seconds is None:
+        return [Difference(pointer, "a time in UTC that ends in Z", observed)]
+    near = not expected.now or abs(seconds - expected.at) <= _CLOCKS
+    return [] if near else [Difference(pointer, f"about {rfc3339(expected.at)}", observed)]
+
+
+def _prefix(expected: Fewer, observed: Any, pointer: str, bound: Bound) -> list[Difference]:
+    wanted = list(expected.entries)
+    if not isinstance(observed, list) or len(observed) > len(wanted) or (wanted and not observed):
+        return [Difference(pointer, f"{len(wanted)} entries", observed)]
+    return differences(wanted[: len(observed)], observed, pointer, bound)
+
+
+def _left(expected: Left, body: Mapping[str, Any], observed: Mapping[str, Any]) -> bool:
+    """Whether anything is left behind what came of the list that stands beside it."""
+    came = next((observed.get(name) for name, value in body.items() if value is expected.of), None)
+    return expected.of.more or (isinstance(came, list) and len(came) < len(expected.of.entries))
+
+
+def choices(expected: Any, observed: Any) -> Iterator[tuple[int, Choice, Any]]:
+    """The values in a matching message that the server chose and keeps, each with its number and what was seen."""
+    if isinstance(expected, Choice) and expected.number is not None:
+        yield expected.number, expected, observed
+    elif isinstance(expected, Mapping) and isinstance(observed, Mapping):
+        for name, value in expected.items():
+            yield from choices(value, observed.get(name))
+    elif isinstance(expected, list | Fewer) and isinstance(observed, list):
+        entries = expected.entries if isinstance(expected, Fewer) else expected
+        for want, got in zip(entries, observed, strict=False):
+            yield from choices(want, got)
 
 
 def _equal(expected: Any, observed: Any) -> bool:
@@ -81,12 +143,12 @@ def _same_moment(expected: Moment, observed: Any) -> bool:
 
 def reply_differences(document: Document, emission: Emission, body: Mapping[str, Any]) -> list[Difference]:
     """Whether the reply member names the message that it must, and no other."""
-    name = document.envelope.reply_to.lstrip("/")
-    observed = body.get(name, MISSING)
+    name = document.envelope.reply_to
+    observed = pointer_get(body, name, MISSING)
     if emission.reply == "must" and observed != emission.reply_to:
-        return [Difference(f"/{name}", emission.reply_to, observed)]
-    if emission.reply == "never" and observed is not MISSING:
-        return [Difference(f"/{name}", "nothing", observed)]
+        return [Difference(name, emission.reply_to, observed)]
+    if emission.reply == "never" and observed is not MISSING and observed is not None:
+        return [Difference(name, "nothing", observed)]
     return []
 
 

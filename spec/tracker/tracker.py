@@ -15,7 +15,7 @@ from typing import Any
 from attrs import evolve
 
 from spec.expressions import pointer_get
-from spec.machine import Closing, Output, Pong, Refusal, Request
+from spec.machine import Closing, Emission, Output, Pong, Refusal, Request
 from spec.machine.machine import Machine
 from spec.machine.values import Breach, Frame, Text
 from spec.machine.world import World
@@ -25,10 +25,14 @@ from spec.tracker.content import Content
 from spec.tracker.diagnosis import Diagnosis
 from spec.tracker.findings import Finding
 from spec.tracker.following import Follower, Slack
-from spec.tracker.hypothesis import Debt, Firing, Hypothesis, View
-from spec.tracker.matching import short
+from spec.tracker.hypothesis import Debt, Firing, Hypothesis, View, Waiting
+from spec.tracker.matching import choices, short
+from spec.tracker.racing import Races
 
-__all__ = ["Answer", "Slack", "Tracker"]
+__all__ = ["Answer", "Slack", "Tracker", "Used"]
+
+Used = dict[Any, tuple[object, int]]
+"""Values that a peer may use but once, each with the exchange and the connection that it was used for."""
 
 _MOST = 16
 """How many hypotheses are kept; beyond these the least likely go."""
@@ -39,10 +43,10 @@ class Tracker:
 
     Call `opened`, `answered`, `sent`, `received`, `closed`, `we_closed` and `dropped` as these happen, in their order,
     and `advance` when time has passed; `deadline` says when that may matter next. `knocked`, `pinged`, `ponged`,
-    `finished`, `strained` and `deafened` are for what goes on below the messages.
+    `finished`, `strained` and `deafened` are for what goes on below the messages. Exchanges with one peer share `used`.
     """
 
-    def __init__(self, machine: Machine, slack: Slack | None = None) -> None:
+    def __init__(self, machine: Machine, slack: Slack | None = None, used: Used | None = None) -> None:
         self.machine = machine
         self.document = machine.document
         self.hypotheses = [Hypothesis(World())]
@@ -50,6 +54,8 @@ class Tracker:
         self._diagnosis = Diagnosis(self._follower)
         self._ears: dict[tuple[str, str], Ear] = {}
         self._content = Content(self.document)
+        self._used = {} if used is None else used
+        self._races = Races(self.document, self._late, self._ends)
 
     @property
     def patience(self) -> float:
@@ -93,7 +99,8 @@ class Tracker:
 
     def settled(self, now: float) -> bool:
         """Whether, by some hypothesis, nothing is due any more and no timer's moment has come."""
-        return any(all(self._quiet(h, view, now) for view in h.views.values()) for h in self.hypotheses)
+        every = [one for h in self.hypotheses for one in (self._races.flushed(h.copy()) if h.waiting else [h])]
+        return any(all(self._quiet(h, view, now) for view in h.views.values()) for h in every)
 
     def _quiet(self, h: Hypothesis, view: View, now: float) -> bool:
         return all(debt.latest == math.inf for debt in view.debts) and all(
@@ -117,6 +124,7 @@ class Tracker:
         """The next moment at which `advance` may find something, or None."""
         moments: list[float] = []
         for h in self.hypotheses:
+            moments += [waiting.latest for waiting in h.waiting]
             for view in h.views.values():
                 moments += [debt.latest for debt in view.debts]
                 timers = self._follower.timers(h, view)
@@ -172,10 +180,40 @@ class Tracker:
     def _handled(
         self, h: Hypothesis, client: str, inputs: Sequence[Read | Breach], at: float, focus: tuple[str, ...]
     ) -> list[Hypothesis]:
+        if h.views[client].status == "open" and inputs and self._races.waits(h, client, inputs):
+            h.views[client].focus = focus
+            h.waiting.append(Waiting(client, tuple(inputs), at, at + self.patience, focus))
+            return [h]
+        return self._handle(h, client, inputs, at, focus)
+
+    def _ends(self, h: Hypothesis, client: str, inputs: Sequence[Read | Breach]) -> bool:
+        """Whether a connection ends with inputs of its client."""
+        world, number = h.world.copy(), h.views[client].number or 0
+        for one in inputs:
+            self.machine.receive(world, number, one, 0.0)
+        return number not in world.connections
+
+    def _late(self, h: Hypothesis, waiting: Waiting) -> list[Hypothesis]:
+        """Let the peer handle what has waited."""
+        if waiting.inputs is not None:
+            return self._handle(h, waiting.client, waiting.inputs, waiting.at, waiting.focus, gone=True)
+        self.machine.ended(h.world, h.views[waiting.client].number or 0)
+        return [h]
+
+    def _handle(
+        self,
+        h: Hypothesis,
+        client: str,
+        inputs: Sequence[Read | Breach],
+        at: float,
+        focus: tuple[str, ...],
+        *,
+        gone: bool = False,
+    ) -> list[Hypothesis]:
         def apply(h: Hypothesis, moment: float) -> None:
             view = h.views[client]
             view.focus = focus
-            if view.number is None or view.status != "open" or not inputs:
+            if view.number is None or not (view.status == "open" or gone) or not inputs:
                 return
             parting = tuple(self.machine.unsolicited(h.world, view.number))
             outputs: list[Output] = []
@@ -196,7 +234,7 @@ class Tracker:
 
     def _came(self, client: str, read: Read, text: str, at: float) -> None:
         common = self._content.findings(client, read, text, at)
-        self._each(lambda h: [self._received(h, client, read, at, common)])
+        self._each(lambda h: self._seen(h, client, read, at, common))
 
     def received_binary(self, client: str, size: int, at: float) -> None:
         """A binary message arrived at a client; the JSON binding has none."""
@@ -207,7 +245,7 @@ class Tracker:
     def closed(self, client: str, code: int | None, reason: str, at: float) -> None:
         """The peer's close frame arrived (code 1005: without a code), or the transport ended without one (None)."""
         leaks = self._content.leaks(client, [reason], at)
-        self._each(lambda h: [self._closed(_with(h, leaks), client, code, reason, at)])
+        self._each(lambda h: self._seen_closed(_with(h, leaks), client, code, reason, at))
 
     def we_closed(self, client: str, at: float, focus: tuple[str, ...] = ()) -> None:
         """A client sent a close frame, which is to be answered with another."""
@@ -215,7 +253,7 @@ class Tracker:
         def apply(h: Hypothesis) -> list[Hypothesis]:
             view = h.views[client]
             if view.status == "open" and view.number is not None:
-                self.machine.ended(h.world, view.number)
+                self._leave(h, client)
                 answer = Closing(view.number, 0, None, self.document.answer_close, 0)
                 view.focus = focus or view.focus
                 view.debts = [Debt(answer, ("own", view.number), at + self._follower.within, view.focus)]
@@ -301,7 +339,11 @@ class Tracker:
             end = Closing(view.number, 0, None, self.document.forget, 0, how="may")
             self._follower.owe(h, [end], at + self._follower.within, ())
 
-        self._each(lambda h: self._follower.consume(h, client, at, apply))
+        def behind(h: Hypothesis) -> list[Hypothesis]:
+            flushed = self._races.flushed(h, client)
+            return [later for one in flushed for later in self._follower.consume(one, client, at, apply)]
+
+        self._each(behind)
 
     def strained(self, client: str) -> None:
         """A client asked for so much that the peer may end its connection from now on, at any time."""
@@ -319,12 +361,14 @@ class Tracker:
         """A client reads no more: what comes of its connection is seen, and judged, no longer."""
 
         def apply(h: Hypothesis) -> list[Hypothesis]:
-            view = h.views[client]
-            view.status, view.debts = "deaf", []
-            connection = h.world.connections.get(view.number or 0)
-            if connection is not None:
-                connection.timers.clear()
-            return [h]
+            flushed = self._races.flushed(h, client)
+            for one in flushed:
+                view = one.views[client]
+                view.status, view.debts = "deaf", []
+                connection = one.world.connections.get(view.number or 0)
+                if connection is not None:
+                    connection.timers.clear()
+            return flushed
 
         self._each(apply)
 
@@ -334,8 +378,10 @@ class Tracker:
         """Nothing more was observed until `now`: what was due before is missing."""
 
         def apply(h: Hypothesis) -> list[Hypothesis]:
-            self._diagnosis.overdue(h, now)
-            return [h]
+            late = self._races.flushed(h, before=now)
+            for one in late:
+                self._diagnosis.overdue(one, now)
+            return late
 
         self._each(apply)
 
@@ -366,20 +412,33 @@ class Tracker:
         self._follower.owe(h, expected.outputs, at + self._follower.within, view.focus)
         return h
 
-    def _received(self, h: Hypothesis, client: str, read: Read, at: float, common: list[Finding]) -> Hypothesis:
-        view = h.views[client]
+    def _seen(self, h: Hypothesis, client: str, read: Read, at: float, common: list[Finding]) -> list[Hypothesis]:
+        """What a message says of the orders in which inputs can have been handled, and of the peer."""
         h.covered.update(self._content.always_judged)
-        if view.status != "open" or not isinstance(read.body, dict):
-            return _with(h, common)
-        again = self._id_again(view, read.body, client, at)
+        if h.views[client].status != "open" or not isinstance(read.body, dict):
+            return [_with(h, common)]
+        again = self._id_again(h.views[client], read.body, client, at)
+        found = [*common, *again]
+        explaining = self._races.explaining(h, lambda one: self._explained(one, client, read, at, found))
+        if explaining:
+            return explaining
+        return [self._diagnosed(one, client, read, at, common, again) for one in self._races.flushed(h)]
+
+    def _explained(self, h: Hypothesis, client: str, read: Read, at: float, found: list[Finding]) -> Hypothesis | None:
+        """The hypothesis behind a message that it explains."""
+        view = h.views[client]
         for tried in self._follower.explanations(h, client, at):
-            debt = self._follower.exact(tried.views[client], read.body)
+            debt = self._follower.exact(tried, tried.views[client], read.body)
             if debt is not None:
+                used = self._used_before(tried, debt, read.body, client, at)
                 self._follower.pay(tried, tried.views[client], debt, read.body, at)
                 always = self._diagnosis.always(tried, client, read.body, at)
-                return _with(tried, [*common, *again, *([always] if always else [])])
-        if self._follower.free(h, view, read.body):
-            return _with(h, [*common, *again])
+                return _with(tried, [*found, *used, *([always] if always else [])])
+        return _with(h, found) if self._follower.free(h, view, read.body) else None
+
+    def _diagnosed(
+        self, h: Hypothesis, client: str, read: Read, at: float, common: list[Finding], again: list[Finding]
+    ) -> Hypothesis:
         known = len(h.findings)
         diagnosed = self._diagnosis.message(h, client, read.body, at)
         # A message that came twice has its id twice; that is not a second breach.
@@ -403,6 +462,41 @@ class Tracker:
             view.ids = view.ids | {value}
         return found
 
+    def _used_before(self, h: Hypothesis, debt: Debt, body: Mapping[str, Any], client: str, at: float) -> list[Finding]:
+        """What the peer chose anew, and had used before."""
+        if not isinstance(debt.output, Emission):
+            return []
+        found = []
+        for number, choice, value in choices(debt.output.body, body):
+            if choice.unique is None or number in h.bound or not isinstance(value, str):
+                continue
+            if self._used.setdefault(value, (self, choice.owner)) != (self, choice.owner):
+                text = f"{short(value)} was used before for another connection"
+                found.append(Finding("message", choice.rules, text, client, at))
+        return found
+
+    def _seen_closed(self, h: Hypothesis, client: str, code: int | None, reason: str, at: float) -> list[Hypothesis]:
+        """The hypotheses behind the end of a connection.
+
+        Where the peer ended it, what its client sent and was not handled then is no more.
+        """
+        if not h.waiting or h.views[client].status != "open":
+            return [self._closed(h, client, code, reason, at)]
+        due = self._races.explaining(h, lambda one: one if self._is_due(one, client, code) else None)
+        return [self._closed(_abandoned(one, client), client, code, reason, at) for one in due or [h]]
+
+    def _is_due(self, h: Hypothesis, client: str, code: int | None) -> bool:
+        closing = h.views[client].closing()
+        return closing is not None and isinstance(closing.output, Closing) and closing.output.code in {0, code}
+
+    def _leave(self, h: Hypothesis, client: str) -> None:
+        """A connection is no more, behind all that its client sent."""
+        sent = [waiting for waiting in h.waiting if waiting.client == client]
+        if sent:
+            h.waiting.append(evolve(sent[-1], inputs=None))
+        else:
+            self.machine.ended(h.world, h.views[client].number or 0)
+
     def _closed(self, h: Hypothesis, client: str, code: int | None, reason: str, at: float) -> Hypothesis:
         for tried in self._follower.explanations(h, client, at):
             if tried.views[client].closing() is not None:
@@ -417,12 +511,18 @@ class Tracker:
     def _end(self, h: Hypothesis, client: str, status: str) -> None:
         view = h.views[client]
         if view.number is not None:
-            self.machine.ended(h.world, view.number)
+            self._leave(h, client)
         view.status, view.debts = status, []
 
 
 def _with(h: Hypothesis, findings: Iterable[Finding]) -> Hypothesis:
     h.findings.extend(findings)
+    return h
+
+
+def _abandoned(h: Hypothesis, client: str) -> Hypothesis:
+    """The hypothesis without what waits of a client."""
+    h.waiting = [waiting for waiting in h.waiting if waiting.client != client]
     return h
 
 

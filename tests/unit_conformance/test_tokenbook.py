@@ -18,9 +18,9 @@ KEY = hmac_key(SECRET)
 GIVEN = jwt.encode({"sub": "given", "iat": NOW - 10, "exp": NOW + 300}, SECRET, "HS256")
 
 
-def book(*keys: SigningKey, token: str | None = None, **more: Any) -> TokenBook:
+def book(*keys: SigningKey, token: str | None = None, leeway: float = 0.0, **more: Any) -> TokenBook:
     """A book of chat."""
-    policy = Policy(tuple(key.verifier() for key in keys), ("sub", "exp", "iat"), ("sub",), "iss", "aud")
+    policy = Policy(tuple(key.verifier() for key in keys), ("sub", "exp", "iat"), ("sub",), "iss", "aud", leeway)
     return TokenBook(arranged().target.document, keys=keys, given=token, policy=policy, **more)
 
 

@@ -21,7 +21,6 @@ from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode
 import spec
 from reference_server.clock import Clock
 from reference_server.logs import make_log
-from reference_server.policies import policy_for
 from reference_server.server import Server, open_server, serve
 from reference_server.settings import Settings
 from reference_server.site import Mount
@@ -29,6 +28,7 @@ from spec.compiling import compile_source, load
 from spec.loading import read_text
 from spec.model import Document
 from spec.parameters import resolve
+from spec.policies import policy_for
 from spec.tokens import Policy, hmac_key
 
 SECRET = "a secret of the tests, long enough for HS256"

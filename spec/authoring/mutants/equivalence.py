@@ -142,8 +142,8 @@ def _value(value: Any, parameters: Parameters) -> Any:
 
 
 def _timer(timer: TimerRule, parameters: Parameters) -> Any:
-    spans = [_value(value, parameters) or 0.0 for value in (timer.before, timer.plus)]
-    return [timer.name, _value(timer.after, parameters), timer.at, *spans]
+    before, later = _value(timer.before, parameters) or 0.0, sum(_value(value, parameters) for value in timer.plus)
+    return [timer.name, _value(timer.after, parameters), timer.at, before, later]
 
 
 # ------------------------------------------------------------------------------------------------------- tokens

@@ -1,0 +1,118 @@
+"""Logs: append-only lists, numbered from 1, each entry once; what a world keeps of them, and what a store must do.
+
+This one is in memory. A durable store has the same methods; `append` may return only once what it was given is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import define, field, frozen
+
+from spec.bindings.json import encode
+
+__all__ = ["Entry", "Logs", "Page", "Place", "Store"]
+
+Place = tuple[str, Any]
+"""Which log: the name of its kind and its key."""
+
+
+@frozen
+class Entry:
+    """One entry: `value` is what was kept of an item, without its number."""
+
+    number: int
+    identity: str
+    value: Mapping[str, Any]
+
+
+@frozen
+class Page:
+    """Entries in order; `more` says whether later ones exist."""
+
+    entries: tuple[Entry, ...]
+    more: bool
+
+
+class Store(Protocol):
+    """Where logs are kept."""
+
+    def head(self, place: Place) -> int:
+        """The number of the last entry, 0 where there is none."""
+
+    def append(self, place: Place, items: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Entry, ...]:
+        """Store items by their identities, all or none; gives the entries of those that were not there yet."""
+
+    def read(self, place: Place, after: int, most: int) -> Page:
+        """Up to `most` entries behind a number; it may be fewer, but one where there is any."""
+
+    def copy(self) -> Store:
+        """A store that may change without this one."""
+
+
+@define(eq=False)
+class _Log:
+    """A log that shares its list with copies of it: the first to append goes on with it, others with their own."""
+
+    entries: list[Entry] = field(factory=list)
+    numbers: dict[str, int] = field(factory=dict)
+    length: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Log) and self.entries[: self.length] == other.entries[: other.length]
+
+    __hash__ = None  # type: ignore[assignment]  # It grows.
+
+    def copy(self) -> _Log:
+        return _Log(self.entries, self.numbers, self.length)
+
+    def has(self, identity: str) -> bool:
+        return self.numbers.get(identity, self.length + 1) <= self.length
+
+    def add(self, identity: str, value: Mapping[str, Any]) -> Entry:
+        if len(self.entries) != self.length:
+            self.entries = self.entries[: self.length]
+            self.numbers = {entry.identity: entry.number for entry in self.entries}
+        self.length += 1
+        entry = Entry(self.length, identity, value)
+        self.entries.append(entry)
+        self.numbers[identity] = self.length
+        return entry
+
+
+@define
+class Logs:
+    """Logs in memory; a page holds about `page_bytes` of JSON at most, where that is given."""
+
+    _page_bytes: int | None = None
+    _logs: dict[Place, _Log] = field(factory=dict)
+
+    def copy(self) -> Logs:
+        return Logs(self._page_bytes, {place: log.copy() for place, log in self._logs.items()})
+
+    def head(self, place: Place) -> int:
+        log = self._logs.get(place)
+        return log.length if log is not None else 0
+
+    def append(self, place: Place, items: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Entry, ...]:
+        log = self._logs.setdefault(place, _Log())
+        return tuple([log.add(identity, value) for identity, value in items if not log.has(identity)])
+
+    def read(self, place: Place, after: int, most: int) -> Page:
+        log = self._logs.get(place, _Log())
+        entries = log.entries[after : min(after + most, log.length)]
+        if self._page_bytes is not None:
+            entries = _fitting(entries, self._page_bytes)
+        return Page(tuple(entries), after + len(entries) < log.length)
+
+
+def _fitting(entries: Sequence[Entry], size: int) -> list[Entry]:
+    """The first entries that fit into so many bytes of JSON, but one at least."""
+    kept: list[Entry] = []
+    for entry in entries:
+        size -= len(encode(entry.value).encode("utf-8", "surrogatepass"))
+        if kept and size < 0:
+            break
+        kept.append(entry)
+    return kept
