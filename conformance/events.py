@@ -76,8 +76,8 @@ def calibration_event(calibration: Calibration) -> dict[str, Any]:
     return {"event": "calibration", "round_trip_s": calibration.round_trip, "quiet_s": calibration.quiet}
 
 
-def case_event(result: Result) -> dict[str, Any]:
-    """What a case came to; its exchange is kept where it did not pass."""
+def case_event(result: Result, origin: str | None = None) -> dict[str, Any]:
+    """What a case came to; its exchange is kept where it did not pass. `origin` is the case of a saved failure."""
     event: dict[str, Any] = {
         "event": "case",
         "id": result.case.id,
@@ -98,8 +98,14 @@ def case_event(result: Result) -> dict[str, Any]:
         ]
     if result.verdict not in {"pass", "not applicable"}:
         event["transcript"] = [{**asdict(entry), "at": round(entry.at, 4)} for entry in result.transcript]
+    if origin is not None:
+        event["origin"] = origin
     if result.known is not None:
         event["known"] = result.known
+    if result.excused is not None:
+        event["excused"] = result.excused
+    if result.tried is not None:
+        event["tried"] = asdict(result.tried)
     if result.failure_file is not None:
         event["failure_file"] = result.failure_file
     if result.shrunk is not None:

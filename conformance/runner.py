@@ -23,7 +23,7 @@ from conformance.player import Outcome, Pause, Player
 from conformance.scripts import SAVED, Case
 from conformance.shrinking import Shrinker, shortest_first
 from conformance.target import Target, loopback
-from conformance.verdicts import Result
+from conformance.verdicts import Result, Tried
 from conformance.wire import Unreachable
 from spec.model import Rule
 from spec.tracker import Finding
@@ -68,13 +68,17 @@ class Lag:
 
 @define
 class Runner:
-    """Runs cases against a target; `tell` hears every result as it comes, those that failed behind the others."""
+    """Runs cases against a target; `tell` hears every result as it comes, those that failed behind the others.
+
+    `reruns` says how often more a failure is to be played, because it is known to come and go.
+    """
 
     target: Target
     tell: Callable[[Result], None]
     clock: Clock
     fail_fast: bool = False
     shrinker: Shrinker | None = None
+    reruns: Callable[[Result], int] = lambda result: 0
     lag: Lag = field(factory=Lag)
     results: dict[str, Result] = field(factory=dict)
     died: str | None = None
@@ -126,6 +130,7 @@ class Runner:
         for case in every:
             if case.alone:
                 await self._alone(case)
+        await self._rerun()
 
     # --------------------------------------------------------------------------------------------------- playing
 
@@ -308,6 +313,32 @@ class Runner:
                 return True
         self._conclude(case, outcome, 3, "inconclusive")
         return False
+
+    async def _rerun(self) -> None:
+        """Play again what is known to come and go; what passes at least once is flaky, and what never does fails."""
+        attribution = Attribution.of(self._blamed)
+        for number, result in enumerate(self._blamed):
+            attributed = self._attributed(attribution, result)
+            times = self.reruns(attributed) if attributed.verdict in {"fail", "warn"} else 0
+            if not times:
+                continue
+            failed = [True, *await self._plays(result.case, times)]
+            if self.died is not None:
+                return
+            verdict = result.verdict if all(failed) else "flaky"
+            self._blamed[number] = evolve(result, verdict=verdict, tried=Tried(sum(failed), len(failed)))
+
+    async def _plays(self, case: Case, times: int) -> list[bool]:
+        """Whether a case fails, each time that it is played; what says nothing of the target is left out."""
+        failed = []
+        for _ in range(times):
+            outcome = await self._play(case, None)
+            if outcome.unreachable is not None and not await self._alive():
+                self.dies(outcome.unreachable)
+                break
+            if not (outcome.unreachable or outcome.broken or outcome.unavailable):
+                failed.append(bool(outcome.findings))
+        return failed
 
     def _harness_late(self, outcome: Outcome) -> bool:
         """Whether the first failure fell into a time in which this process was itself late."""

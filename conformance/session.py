@@ -182,7 +182,9 @@ class Session:
         guaranteed = guarantee(plan, every, chosen)
         self.stream.tell(header_event(self.arranged, len(chosen), guaranteed, self.shelf.saved.summary()))
         tell = partial(self._tell, total=len(chosen))
-        runner = Runner(self.arranged.target, tell, clock, self.fail_fast, self._shrinker(plan))
+        if self.baseline is not None:
+            self.baseline = self.baseline.within(self.arranged.target.endpoint.url, plan.document.version)
+        runner = Runner(self.arranged.target, tell, clock, self.fail_fast, self._shrinker(plan), self._reruns)
         try:
             await self._unless_interrupted(signals, lambda: self._calibrate(plan, clock))
         except Stop as stop:
@@ -199,6 +201,9 @@ class Session:
             return self.baseline is not None and self.baseline.knows(self.shelf.as_saved(result))
 
         return Shrinker(plan.explorer, self.shrink, known=known) if self.shrink else None
+
+    def _reruns(self, result: Result) -> int:
+        return self.baseline.reruns(self.shelf.as_saved(result)) if self.baseline is not None else 0
 
     async def _calibrate(self, plan: Plan, clock: Clock) -> None:
         calibration = await calibrate(plan, clock)
@@ -230,7 +235,8 @@ class Session:
             result = self.shelf.judged(result, self.baseline)
         result = self.shelf.filed(result)
         self.judged[result.case.id] = result
-        self.stream.tell(case_event(result))
+        saved = self.shelf.saved.entries.get(result.case.id)
+        self.stream.tell(case_event(result, origin=saved.origin.id if saved is not None else None))
         self.shown(result, total)
 
     def _conclude(self, plan: Plan, every: list[Case], chosen: list[Case], runner: Runner, started: float) -> Exit:
@@ -241,7 +247,7 @@ class Session:
         died = runner.died is not None
         # What was not run cannot show that an entry does not fit.
         told = [result if self.baseline is None else self.judged[name] for name, result in results.items()]
-        self.misfits = self.baseline.problems() if self.baseline and not (filtered or partial) else []
+        self.misfits = self.baseline.problems(partial=filtered or partial) if self.baseline else []
         verdict = run_verdict(told, fail_on=self.arranged.fail_on, unreached=unreached, died=died, misfits=self.misfits)
         if self.interrupted and verdict == "conformant":
             verdict = "inconclusive"
@@ -285,7 +291,7 @@ class Session:
             "reason": reason,
             "duration_s": round(time.monotonic() - started, 3),
             "unsaved": self.shelf.unwritten,
-            "baseline": {"file": str(self.baseline.path), "misfits": self.misfits} if self.baseline else None,
+            "baseline": {**self.baseline.summary(), "misfits": self.misfits} if self.baseline else None,
             "coverage": coverage(plan, every, results, filtered=filtered),
             "guaranteed": holds(self.stream.events[0]["guarantee"], results),
         }

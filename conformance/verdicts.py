@@ -13,16 +13,25 @@ from conformance.scripts import Case, Extent
 from spec.exits import Exit
 from spec.tracker import Finding, Firing
 
-__all__ = ["VERDICTS", "Result", "exit_of", "run_verdict"]
+__all__ = ["VERDICTS", "Result", "Tried", "exit_of", "run_verdict"]
 
 VERDICTS = ("pass", "fail", "warn", "known", "fixed", "flaky", "inconclusive", "not applicable", "error")
+
+
+@frozen
+class Tried:
+    """How often a case that is known to be flaky failed, of how many plays."""
+
+    failed: int
+    played: int
 
 
 @frozen
 class Result:
     """What one case came to; `rules` begins with the broken one where there is one.
 
-    `shrunk` is how long the script was before it was made smaller; `case` then holds the smaller one.
+    `shrunk` is how long the script was before it was made smaller; `case` then holds the smaller one. `excused` is the
+    verdict that a baseline changed to `known`, and `tried` is there where it asked for more plays.
     """
 
     case: Case
@@ -42,6 +51,8 @@ class Result:
     shrunk: Extent | None = None
     observed: Sequence[Observed] = ()
     firings: Sequence[Firing] = ()
+    excused: str | None = None
+    tried: Tried | None = None
 
 
 def run_verdict(

@@ -18,6 +18,7 @@ _OPTIONAL = (
     "excused",
     "tried",
     "failure_file",
+    "origin",
     "shrunk",
     "measured",
     "timers",

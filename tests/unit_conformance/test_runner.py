@@ -17,7 +17,7 @@ from conformance.player import Outcome, Pause
 from conformance.runner import Lag, Runner
 from conformance.scripts import Case, Idle, Open, Ping, Settle, extent
 from conformance.shrinking import Shrinker
-from conformance.verdicts import Result
+from conformance.verdicts import Result, Tried
 from conformance.wire import Unreachable
 from spec.tracker import Finding
 from tests.unit_conformance.kit import arranged, case, finding, plan
@@ -67,6 +67,7 @@ def run(
     owned: bool = True,
     shrink: float = 0.0,
     interrupted: float = math.inf,
+    reruns: int = 0,
 ) -> Stage:
     """Run cases (or one for each list of plays) in virtual time, perhaps cut off after a while."""
     stage = Stage(plays)
@@ -94,7 +95,7 @@ def run(
         target.endpoint = stage.endpoint  # type: ignore[assignment]
         target.owned = owned
         shrinker = Shrinker(plan("message").explorer, shrink) if shrink else None
-        stage.runner = Runner(target, stage.told.append, Clock(), fail_fast, shrinker)
+        stage.runner = Runner(target, stage.told.append, Clock(), fail_fast, shrinker, lambda result: reruns)
         with trio.move_on_after(interrupted):
             await stage.runner.run(cases or [case(name) for name in plays])
 
@@ -378,6 +379,31 @@ def test_a_target_that_dies_while_it_is_tried_again_is_noticed() -> None:
 
     assert stage.runner.died == "Connection refused"
     assert verdicts(stage) == {"a/1": "inconclusive", "a/2": "inconclusive"}
+
+
+@pytest.mark.parametrize(
+    ("plays", "verdict", "tried"),
+    [
+        ([bad(PLAIN), good], "flaky", Tried(1, 4)),
+        ([bad(PLAIN), bad(PLAIN), good], "flaky", Tried(2, 4)),
+        ([bad(PLAIN)], "fail", Tried(4, 4)),
+        ([good, bad(PLAIN)], "pass", None),
+    ],
+)
+def test_what_is_known_to_come_and_go_is_played_again(plays: list[Play], verdict: str, tried: Tried | None) -> None:
+    """Alone, as often as is asked for; one pass shows that it comes and goes, and how often it failed is kept."""
+    stage = run({"a/one": plays}, reruns=3)
+    [told] = stage.told
+
+    assert (told.verdict, told.tried) == (verdict, tried)
+    assert stage.played == [("a/one", False), *[("a/one", True)] * (3 if tried else 0)]
+
+
+def test_plays_that_say_nothing_of_the_target_do_not_count() -> None:
+    """Such as those that could not reach it, while it lives."""
+    stage = run({"a/one": [bad(PLAIN), lambda stage, one: Outcome(unreachable="reset"), good]}, reruns=3)
+
+    assert stage.runner.results["a/one"].tried == Tried(1, 3)
 
 
 def test_fail_fast_stops_at_the_first_failure() -> None:
