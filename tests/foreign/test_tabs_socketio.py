@@ -245,7 +245,7 @@ def refreshing(address: str) -> Any:
 def expiries(address: str) -> Any:
     given = good(left=1)
     with tab(address, "a", given) as a, tab(address, "b", given) as b:
-        return [ends(a)[-3:], ends(b)[-3:]]
+        return [ends(a), ends(b)]
 
 
 def states(address: str) -> Any:
@@ -548,7 +548,7 @@ EXCHANGES = [
     ),
     exchange(
         expiries,
-        [EXPIRED, EXPIRED],
+        [[joined("a"), elected("a"), ["TOKEN_EXPIRING"], *EXPIRED], [joined("a"), *EXPIRED]],
         "expiry-ignored expiry-in-silence expiry-otherwise-named expired-stay-connected expiry-elects",
     ),
     exchange(

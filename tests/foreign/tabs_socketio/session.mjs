@@ -221,10 +221,12 @@ export class Session {
     }
     if (this.fault('expired-stay-connected')) return this.#expiry.clear();
     if (!this.fault('expiry-elects')) return this.expel(tabs);
+    this.expiresAt = Infinity;
     for (const tab of tabs) {
       this.leave(tab);
       tab.socket.disconnect(true);
     }
+    this.expiresAt = 0;
     return undefined;
   }
 
