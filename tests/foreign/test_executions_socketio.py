@@ -33,7 +33,7 @@ ISSUER, AUDIENCE, ORIGIN = "https://issuer.example", "urn:executions", "https://
 SETTINGS = {"issuer": ISSUER, "audience": AUDIENCE, "origins": ORIGIN, "message_bytes": "16KiB"}
 CLAIMS: dict[str, Any] = {"userId": "alice", "organizationId": "o", "role": "viewer", "iss": ISSUER, "aud": AUDIENCE}
 PROBE = '21["cancel-execution",{"taskId":"none"}]'
-SERVICE = ("--service-token", "env:FOREIGN_SERVICE_TOKEN")
+SERVICE = ("--with", "service_token=env:FOREIGN_SERVICE_TOKEN")
 
 pytestmark = pytest.mark.node
 

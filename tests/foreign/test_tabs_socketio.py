@@ -34,7 +34,7 @@ ISSUER, AUDIENCE, ORIGIN = "https://issuer.example", "urn:tabs", "https://app.ex
 SETTINGS = {"issuer": ISSUER, "audience": AUDIENCE, "origins": ORIGIN, "message_bytes": "16KiB"}
 CLAIMS: dict[str, Any] = {"sub": "u", "sid": "s", "iss": ISSUER, "aud": AUDIENCE}
 PROBE = '21["SYNC",{"since":0}]'
-SERVICE = ("--service-token", "env:FOREIGN_SERVICE_TOKEN")
+SERVICE = ("--with", "service_token=env:FOREIGN_SERVICE_TOKEN")
 
 pytestmark = pytest.mark.node
 

@@ -27,8 +27,8 @@ class ExecutionsServer {
   #updates = new Map();
 
   constructor(options) {
-    if (options.serviceToken === undefined) throw new Error('no service token: give --service-token');
-    this.serviceToken = options.serviceToken;
+    this.serviceToken = options.deployment.service_token;
+    if (this.serviceToken === undefined) throw new Error('no service token: give --with service_token=env:NAME');
     this.parameters = options.parameters;
     this.fault = faultSwitch(CATALOGUE, options.fault);
     const required = ['userId', 'organizationId', 'role', 'exp'];

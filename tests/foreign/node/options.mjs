@@ -60,7 +60,7 @@ function readParameters(settings, table) {
 function readSecret(flag, text) {
   if (text === undefined) return undefined;
   const [, name] = /^env:(.+)$/.exec(text) ?? [];
-  if (name === undefined) throw new Error(`--${flag} takes env:NAME`);
+  if (name === undefined) throw new Error(`--${flag} takes a secret as env:NAME`);
   if (!process.env[name]) throw new Error(`the environment has no ${name}`);
   return process.env[name];
 }
@@ -69,7 +69,8 @@ function readPublicKeys(settings) {
   return Object.fromEntries(settings.map(pair).map(([algorithm, path]) => [algorithm, readFileSync(path, 'utf8')]));
 }
 
-/** What the command line says of where to listen, of keys, of the protocol's parameters and of a fault. */
+/** What the command line says of where to listen, of keys, of the protocol's parameters, of what else a deployment has
+ * (`--with`), and of a fault. */
 export function readOptions(argv, parameters, more = {}) {
   const { values } = parseArgs({
     args: argv,
@@ -77,7 +78,7 @@ export function readOptions(argv, parameters, more = {}) {
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: '0' },
       secret: { type: 'string' },
-      'service-token': { type: 'string' },
+      with: { type: 'string', multiple: true, default: [] },
       'public-key': { type: 'string', multiple: true, default: [] },
       jwks: { type: 'string', multiple: true, default: [] },
       set: { type: 'string', multiple: true, default: [] },
@@ -90,7 +91,7 @@ export function readOptions(argv, parameters, more = {}) {
     ...values,
     port: Number(values.port),
     secret: readSecret('secret', values.secret),
-    serviceToken: readSecret('service-token', values['service-token']),
+    deployment: Object.fromEntries(values.with.map(pair).map(([name, text]) => [name, readSecret('with', text)])),
     publicKeys: readPublicKeys(values['public-key']),
     keySets: values.jwks.map((path) => JSON.parse(readFileSync(path, 'utf8'))),
     parameters: readParameters(values.set, { ...OF_EVERY_PROTOCOL, ...parameters }),

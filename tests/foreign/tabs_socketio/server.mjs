@@ -38,8 +38,8 @@ class TabsServer {
   #joined = 0;
 
   constructor(options) {
-    if (options.serviceToken === undefined) throw new Error('no service token: give --service-token');
-    this.serviceToken = options.serviceToken;
+    this.serviceToken = options.deployment.service_token;
+    if (this.serviceToken === undefined) throw new Error('no service token: give --with service_token=env:NAME');
     this.parameters = options.parameters;
     this.fault = faultSwitch(CATALOGUE, options.fault);
     this.verifier = new TokenVerifier({ ...options, fault: this.fault, required: ['sub', 'sid', 'exp', 'iat'] });
