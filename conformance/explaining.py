@@ -24,13 +24,13 @@ def explain(identifier: str, protocol: str | None) -> str:
     wanted = identifier.upper()
     for source in sources:
         if wanted in source.data["rules"]:
-            return _explained(wanted, source, compile_source(source))
+            return _explained(wanted, source, compile_source(source), protocol)
     known = [rule for source in sources for rule in source.data["rules"]]
     near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.4)
     raise Stop(Exit.USAGE, f"there is no rule `{identifier}`", f"did you mean `{near[0]}`?" if near else None)
 
 
-def _explained(identifier: str, source: Source, document: Document) -> str:
+def _explained(identifier: str, source: Source, document: Document, protocol: str | None) -> str:
     rule = document.rules[identifier]
     level = rule.level.upper().replace("_", " ")
     lines = [f"{identifier} {level} ({document.name} {document.version})", ""]
@@ -43,7 +43,7 @@ def _explained(identifier: str, source: Source, document: Document) -> str:
     for pointer in _cited(source.data, identifier):
         place = source.place(pointer)
         lines.append(f"    {shown(place.file)}:{place.line}  {pointer}")
-    cases = _cases(document, identifier)
+    cases = _cases(document, identifier, protocol or document.name)
     lines += ["", f"  tested by {len(cases)} cases" + (":" if cases else "")]
     lines += [f"    {name}" for name in cases[:12]]
     if len(cases) > 12:
@@ -64,12 +64,12 @@ def _cited(value: Any, identifier: str, pointer: str = "") -> Iterator[str]:
         yield pointer.rpartition("/rules/")[0] or pointer
 
 
-def _cases(document: Document, identifier: str) -> list[str]:
+def _cases(document: Document, identifier: str, protocol: str) -> list[str]:
     """The cases that cite a rule, at the parameters of each rollout stage that the document knows."""
     found: dict[str, None] = {}
     stages = document.parameters["rollout"].values if "rollout" in document.parameters else ("",)
     for stage in stages:
-        arguments = bare_arguments(protocol=document.name, set=[f"rollout={stage}"] if stage else [])
+        arguments = bare_arguments(protocol=protocol, set=[f"rollout={stage}"] if stage else [])
         for case in all_cases(Plan(arrange(arguments, "ws://127.0.0.1:1").target)):
             if identifier in case.rules:
                 found.setdefault(case.id)

@@ -15,6 +15,8 @@ __all__ = ["Reader", "decode"]
 
 _OWN = ("handfast", "protocol", "version", "title", "summary")
 _MOST_FILES = 20
+_PACKAGED, _PACKAGE = "handfast:", Path(__file__).parent.parent / "protocols"
+"""What begins the name of a file that comes with the package, and where those are."""
 
 # Inner mappings and lists of a section that are united as the sections themselves are.
 _UNITED = (("tokens", "recipes"), ("errors", "codes"))
@@ -71,12 +73,14 @@ class Reader:
         return Node(root.file, root.line, root.column, sections)
 
     def _included(self, item: Node, base: Path | None) -> Node | None:
+        named = item.value.removeprefix(_PACKAGED)
+        base = base if named == item.value else _PACKAGE
         if base is None:
             message = "a text that comes from no file cannot include one"
             self.problems.append(Problem(item.place, "/include", message))
             return None
         try:
-            path = (base / item.value).resolve()
+            path = (base / named).resolve()
         except (OSError, ValueError, RuntimeError):
             path = base / "?"
         if len(self.files) > _MOST_FILES:
@@ -85,7 +89,7 @@ class Reader:
         if path in self.files:
             self.problems.append(Problem(item.place, "/include", f"`{item.value}` is read already"))
             return None
-        name = os.path.normpath(base / item.value)
+        name = os.path.normpath(base / named)
         before = len(self.problems)
         text = decode(path, name, item.place, self.problems)
         root = None if text is None else parse(text, name, self.problems)

@@ -436,6 +436,18 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     assert read(marked_text).digest == read(CHAT).digest
 
 
+def test_what_comes_with_the_package_is_included_from_anywhere(tmp_path: Path) -> None:
+    """By `handfast:`, as the packaged documents include it; another name there is told as a file that is missing."""
+    text = CHAT.read_text(encoding="utf-8").replace("[../common.yaml]", "['handfast:common.yaml']")
+    (tmp_path / "mine.yaml").write_text(text)
+
+    assert read(tmp_path / "mine.yaml").digest == read(find("chat")).digest == read_text(text).digest
+    (tmp_path / "mine.yaml").write_text(text.replace("handfast:common", "handfast:comon"))
+    with pytest.raises(DocumentError) as caught:
+        read(tmp_path / "mine.yaml")
+    assert "did you mean `common.yaml`?" in str(caught.value)
+
+
 def test_a_text_from_nowhere_includes_nothing() -> None:
     (problem,) = problems_of(TEXT, base=None)
 

@@ -1,0 +1,1 @@
+"""Starting a protocol from a template (see `command`)."""
