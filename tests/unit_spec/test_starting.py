@@ -1,4 +1,4 @@
-"""A new protocol has nothing wrong with it, whatever it is called. That it can be served and checked: `test_authoring.py`."""
+"""A new protocol has nothing wrong with it, whatever it is called; `test_authoring.py` serves and checks one."""
 
 from __future__ import annotations
 
