@@ -40,7 +40,9 @@ class Sample:
 
 def samples(document: Outline, role: str, name: str) -> Sample:
     """Examples of a role's messages of a type; of a schema that nothing is drawn for, only those of the document."""
-    schema = {**message_schema(document, role, name), "definitions": definitions(document)}
+    known = definitions(document)
+    # Validators follow the references as they are written; strategies look among `definitions`.
+    schema = {**message_schema(document, role, name), "$defs": known, "definitions": known}
     smallest = _smallest(schema)
     given = [_given(document, smallest, example) for example in document.messages(role)[name].get("examples", ())]
     valid = tuple(given or ([smallest] if smallest is not None else []))
