@@ -20,7 +20,7 @@ from reference_server.outbox import Outbox
 from reference_server.settings import Settings
 from spec.bindings.json import encode
 from spec.bindings.registry import BINDINGS
-from spec.expressions import ABSENT, Chosen, compile_expression, pointer_get, rfc3339
+from spec.expressions import ABSENT, Chosen, compile_expression, rfc3339
 from spec.machine import Closing, Emission, Engine, Output, Refusal, Request, Upgrade
 from spec.machine.facts import Judge
 from spec.machine.logs import Logs
@@ -60,7 +60,6 @@ class Hub:
         self._clock = clock
         self._outboxes: dict[int, Outbox] = {}
         self._sleep = trio.CancelScope()
-        self._error_code = _error_code(document)
         self._empty = trio.Event()
 
     def __len__(self) -> int:
@@ -107,11 +106,11 @@ class Hub:
 
     def ended(self, number: int) -> None:
         """The peer of a connection has gone, or is to be held for gone."""
-        self._engine.ended(number)
+        self._engine.ended(number, self._clock.now())
 
     def forget(self, number: int) -> None:
         """A connection is over, down to its transport."""
-        self._engine.ended(number)
+        self._engine.ended(number, self._clock.now())
         self._outboxes.pop(number, None)
         if not self._outboxes:
             self._empty.set()
@@ -174,25 +173,16 @@ class Hub:
             self.log.warning("connection.overflowed", connection=output.connection)
             return
         self.metrics.sent()
-        if output.message == self.document.error_message:
-            code = str(pointer_get(output.body, self._error_code))
-            self.metrics.error(code)
-            self.log.info("message.refused", connection=output.connection, code=code)
-
-
-def _error_code(document: Document) -> str:
-    """Where an error message has its code."""
-    for name, value in document.error_payload.items():
-        if value == "$error.code":
-            return f"{document.envelope.payload}/{name}"
-    return document.envelope.discriminator
+        if output.code is not None:
+            self.metrics.error(output.code)
+            self.log.info("message.refused", connection=output.connection, code=output.code)
 
 
 def _chosen(chosen: Chosen, now: float) -> Any:
     """A value for what is left to the server."""
     match chosen.kind:
         case "id":
-            return secrets.token_urlsafe(15)
+            return secrets.token_urlsafe(16)
         case "time":
             return rfc3339(now)
     return chosen.sample

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spec import model
-from spec.expressions import spans
+from spec.expressions import Chosen, spans
 from spec.loading import Source, find, read, shown
 from spec.parameters import Parameter, parse_value
 from spec.references.names import fact_values, word
@@ -65,6 +65,11 @@ def compile_source(source: Source) -> model.Document:
         timers=tuple(_timer(name, "", entry, "/connection") for name, entry in connection.get("timers", {}).items()),
         farewell=_farewell(data["wire"].get("farewell")),
         query=opening.get("query", {}),
+        error_forms={
+            name: model.ErrorForm(form["message"], form["payload"], form.get("close"))
+            for name, form in errors.get("forms", {}).items()
+        },
+        links={name: _link(name, entry) for name, entry in data.get("links", {}).items()},
         records={name: tuple(entry["key"]) for name, entry in data.get("records", {}).items()},
         deployment=data.get("deployment", {}),
         http={name: _endpoint(name, entry, refusals, definitions) for name, entry in data.get("http", {}).items()},
@@ -240,18 +245,52 @@ def _guard(entry: Mapping[str, Any]) -> model.Guard:
     }
 
 
+def _link(name: str, entry: Mapping[str, Any]) -> model.Link:
+    def field(declared: Mapping[str, Any]) -> model.LinkField:
+        chosen = declared.get("chosen")
+        mark = None if chosen is None else Chosen(chosen["kind"], chosen.get("sample"))
+        return model.LinkField(declared.get("list", False), mark, declared.get("first"))
+
+    return model.Link(
+        name=name,
+        key=entry["key"],
+        fields={key: field(declared) for key, declared in entry["fields"].items()},
+        initial=entry["initial"],
+        states={
+            key: model.LinkState(_listed(state.get("lasts", ())), state.get("then"), state.get("unheld"))
+            for key, state in entry["states"].items()
+        },
+        shape=entry.get("shape", {}),
+    )
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
 def _effect(entry: Mapping[str, Any]) -> model.Effect:
     kinds = (
-        *("set", "join", "leave", "remember", "append", "read", "start", "stop", "put"),
-        *("send", "reply", "broadcast", "error", "close"),
+        *("set", "create", "attach", "update", "drop", "holder", "join", "leave", "remember", "append", "read"),
+        *("start", "stop", "put", "send", "reply", "broadcast", "error", "close"),
     )
     match next(kind for kind in kinds if kind in entry):
         case "set":
             return model.Set(entry["set"])
+        case "create":
+            return model.Create(entry["create"], entry.get("fields", {}))
+        case "attach":
+            return model.Attach(entry["attach"], entry["key"], entry["to"])
+        case "update":
+            changes = (entry.get(change, {}) for change in ("fields", "add", "remove"))
+            return model.Update(entry["update"], *changes)
+        case "drop":
+            return model.Drop(entry["drop"])
+        case "holder":
+            return model.Holder(entry["holder"], tuple(_effect(effect) for effect in entry["do"]))
         case "join":
-            return model.Join(entry["join"])
+            return model.Join(entry["join"], entry.get("key"), entry.get("each"))
         case "leave":
-            return model.Leave(entry["leave"])
+            return model.Leave(entry["leave"], entry.get("key"))
         case "remember":
             return model.Remember(entry["remember"])
         case "start":
@@ -272,7 +311,9 @@ def _effect(entry: Mapping[str, Any]) -> model.Effect:
         case "broadcast":
             return _broadcast(entry)
         case "error":
-            return model.Fail(entry["error"], entry.get("in_reply", "must"), entry.get("to"))
+            told = entry.get("as")
+            in_reply = entry.get("in_reply", "must" if told is None else "none")
+            return model.Fail(entry["error"], in_reply, entry.get("to"), told)
     return model.Close(entry["close"])
 
 
@@ -340,6 +381,7 @@ def _timer(name: str, state: str, entry: Mapping[str, Any], pointer: str) -> mod
         plus=spans(entry.get("plus")),
         expire=_cases(entry["expire"], f"{pointer}/timers/{name}/expire"),
         asked=entry.get("starts") == "asked",
+        restarts=tuple(entry.get("restarts", ())),
     )
 
 

@@ -211,7 +211,8 @@ def summed(parts: tuple[Any, ...]) -> Callable[[Scope], float]:
 def compile_template(template: Any) -> Evaluate:
     """Compile a template: mappings and lists of expressions, with `{time: …}` and its like for moments.
 
-    `{milliseconds: x}` writes seconds as a whole number; `{merge: [a, b]}` lays objects over each other, b above.
+    `{milliseconds: x}` writes seconds as a whole number; `{first: x}` is the first item of a list, or null;
+    `{sum: [a, b]}` adds; `{merge: [a, b]}` lays objects over each other, the later wins.
     """
     if isinstance(template, dict):
         form = next(iter(template), "")
@@ -221,6 +222,12 @@ def compile_template(template: Any) -> Evaluate:
         if set(template) == {"milliseconds"}:
             seconds = compile_expression(template["milliseconds"])
             return lambda scope: round(1000 * seconds(scope))
+        if set(template) == {"first"}:
+            whole = compile_expression(template["first"])
+            return lambda scope: next(iter(whole(scope) or ()), None)
+        if set(template) == {"sum"}:
+            terms = [compile_expression(term) for term in template["sum"]]
+            return lambda scope: sum(term(scope) for term in terms)
         if set(template) == {"merge"}:
             layers = [compile_template(layer) for layer in template["merge"]]
             return lambda scope: {name: value for layer in layers for name, value in layer(scope).items()}

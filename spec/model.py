@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from spec.expressions import Chosen
 from spec.parameters import Parameter
 
 __all__ = [
@@ -85,9 +86,11 @@ class Set:
 
 @frozen
 class Join:
-    """Become a member of a room."""
+    """Become a member of a room, or of one for `each` item of a list; `key` where it is not the connection's own."""
 
     room: str
+    key: Any = None
+    each: Any = None
 
 
 @frozen
@@ -95,6 +98,7 @@ class Leave:
     """Stop being a member of a room."""
 
     room: str
+    key: Any = None
 
 
 @frozen
@@ -176,16 +180,59 @@ class Put:
 
 
 @frozen
+class Create:
+    """Make a link, with fields from expressions."""
+
+    link: str
+    fields: Mapping[str, Any]
+
+
+@frozen
+class Attach:
+    """Give the link with a key to the connection, in a state of its own."""
+
+    link: str
+    key: Any
+    to: str
+
+
+@frozen
+class Update:
+    """Change fields of the link that the connection holds: set them, or add to lists and remove from them."""
+
+    link: str
+    set: Mapping[str, Any]
+    add: Mapping[str, Any]
+    remove: Mapping[str, Any]
+
+
+@frozen
+class Drop:
+    """Forget a link, by an expression that gives it."""
+
+    link: Any
+
+
+@frozen
+class Holder:
+    """Effects on the connection that holds a link, if one does."""
+
+    link: Any
+    do: tuple[Effect, ...]
+
+
+@frozen
 class Fail:
     """Send the error message with a code, and close where the code closes in the present state.
 
     `in_reply` says whether the message names the one that it answers: must, may, readable, none or sender. With a
-    `room` that is done to each of its members.
+    `room` that is done to each of its members. With a `form`, that is how it is told, and how the connection ends.
     """
 
     code: str
     in_reply: str
     room: str | None = None
+    form: str | None = None
 
 
 @frozen
@@ -195,7 +242,26 @@ class Close:
     code: int | str
 
 
-Effect = Set | Join | Leave | Remember | Append | Read | Start | Stop | Put | Emit | Broadcast | Fail | Close
+Effect = (
+    Set
+    | Create
+    | Attach
+    | Update
+    | Drop
+    | Holder
+    | Join
+    | Leave
+    | Remember
+    | Append
+    | Read
+    | Start
+    | Stop
+    | Put
+    | Emit
+    | Broadcast
+    | Fail
+    | Close
+)
 
 
 @frozen
@@ -226,6 +292,7 @@ class TimerRule:
     plus: tuple[Any, ...]
     expire: tuple[Case, ...]
     asked: bool = False
+    restarts: tuple[str, ...] = ()
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -324,6 +391,15 @@ class ErrorCode:
 
 
 @frozen
+class ErrorForm:
+    """Another form in which errors are told: a message, and the close that follows."""
+
+    message: str
+    payload: Any
+    close: int | str | None
+
+
+@frozen
 class Version:
     """A version of the protocol that the document covers; it is served where `applies` holds."""
 
@@ -380,6 +456,39 @@ class Endpoint:
     examples: tuple[Any, ...]
     error_body: Mapping[str, Any]
     rows: tuple[EndpointRow, ...]
+
+
+@frozen
+class LinkField:
+    """A field of a link: a list, a value that the server chooses, or one that begins as `first`."""
+
+    is_list: bool = False
+    chosen: Chosen | None = None
+    first: Any = None
+
+
+@frozen
+class LinkState:
+    """A state of a link: it `lasts` the sum of durations, `then` is another or none.
+
+    `unheld` is where it goes with its holder's end.
+    """
+
+    lasts: tuple[Any, ...] = ()
+    then: str | None = None
+    unheld: str | None = None
+
+
+@frozen
+class Link:
+    """What outlives connections: fields, one of which is the key, states, and the shape that clients read."""
+
+    name: str
+    key: str
+    fields: Mapping[str, LinkField]
+    initial: str
+    states: Mapping[str, LinkState]
+    shape: Any
 
 
 @frozen
@@ -534,6 +643,8 @@ class Document:
     records: Mapping[str, tuple[Any, ...]] = field(factory=dict)
     deployment: Mapping[str, Mapping[str, Any]] = field(factory=dict)
     http: Mapping[str, Endpoint] = field(factory=dict)
+    links: Mapping[str, Link] = field(factory=dict)
+    error_forms: Mapping[str, ErrorForm] = field(factory=dict)
 
     @cached_property
     def verdicts(self) -> Mapping[str, str]:

@@ -17,17 +17,16 @@ from spec.expressions import (
     compile_expression,
     compile_template,
     pointer_get,
+    pointer_parts,
     pointer_put,
 )
+from spec.machine.links import Choose, Link, LinkKind
 from spec.machine.logs import Place
 from spec.machine.values import Choice, Closing, Emission, Fewer, Left, Output
 from spec.machine.world import Connection, Due, World
 from spec.messages import Read
 
 __all__ = ["Choose", "Effects", "Event", "Run"]
-
-Choose = Callable[[Chosen, float], Any]
-"""Chooses a value that is to be kept, at a moment in epoch seconds."""
 
 
 @define
@@ -73,8 +72,14 @@ class _View:
 class Effects:
     """Compiles the effects of one document; without `choose`, what a server chooses and keeps is left open."""
 
-    def __init__(self, document: model.Document, choose: Choose | None = None) -> None:
+    def __init__(
+        self,
+        document: model.Document,
+        choose: Choose | None = None,
+        links: Mapping[str, LinkKind] | None = None,
+    ) -> None:
         self._document = document
+        self._links = links or {}
         self._choose = choose
         self._log_keys = {name: compile_expression(log.key) for name, log in document.logs.items()}
         self._entries = {name: compile_template(log.entry) for name, log in document.logs.items()}
@@ -117,10 +122,22 @@ class Effects:
         match effect:
             case model.Set(values):
                 return _run_set(compile_template(dict(values)))
-            case model.Join(room):
-                return _run_room(World.join, room, compile_expression(self._document.rooms[room]))
-            case model.Leave(room):
-                return _run_room(World.leave, room, compile_expression(self._document.rooms[room]))
+            case model.Join(room, key, each) if each is not None:
+                return _run_each(room, compile_expression(each))
+            case model.Join(room, key):
+                return _run_room(World.join, room, self._room_key(room, key))
+            case model.Leave(room, key):
+                return _run_room(World.leave, room, self._room_key(room, key))
+            case model.Create():
+                return self._run_create(effect)
+            case model.Attach():
+                return self._run_attach(effect)
+            case model.Update():
+                return _run_update(effect)
+            case model.Drop(link):
+                return self._run_drop(compile_expression(link))
+            case model.Holder():
+                return self._run_holder(effect)
             case model.Remember(memory):
                 return self._run_remember(memory)
             case model.Start(timer):
@@ -145,6 +162,52 @@ class Effects:
                 )
             case model.Close(code):
                 return lambda event: _close(event, code, None)
+
+    def _room_key(self, room: str, key: Any) -> Evaluate:
+        return compile_expression(self._document.rooms[room] if key is None else key)
+
+    def _run_create(self, effect: model.Create) -> Run:
+        kind, fields = self._links[effect.link], compile_template(dict(effect.fields))
+
+        def run(event: Event) -> None:
+            kind.make(event.world.links, event.scope, fields, event.now)
+
+        return run
+
+    def _run_attach(self, effect: model.Attach) -> Run:
+        kind, key = self._links[effect.link], compile_expression(effect.key)
+
+        def run(event: Event) -> None:
+            links = event.world.links
+            link = kind.find(links, key(event.scope), event.now)
+            if link is not None:
+                kind.hold(links, link, event.connection.number, effect.to, event.now)
+                event.scope[kind.name] = link
+
+        return run
+
+    def _run_drop(self, found: Evaluate) -> Run:
+        def run(event: Event) -> None:
+            link = found(event.scope)
+            if isinstance(link, Link):
+                self._links[link.kind].drop(event.world.links, link)
+
+        return run
+
+    def _run_holder(self, effect: model.Holder) -> Run:
+        found, effects = compile_expression(effect.link), self.compile(effect.do)
+
+        def run(event: Event) -> None:
+            link = found(event.scope)
+            holder = event.world.connections.get(link.holder or 0) if isinstance(link, Link) else None
+            if holder is None:
+                return
+            # What is done to another connection answers nothing of it.
+            inner = evolve(event, connection=holder, scope=dict(event.scope), source=None, read=None, reply_to=None)
+            for one in effects:
+                one(inner)
+
+        return run
 
     def _run_remember(self, memory: str) -> Run:
         def run(event: Event) -> None:
@@ -275,19 +338,24 @@ class Effects:
     def _run_fail(self, effect: model.Fail) -> Run:
         error = self._document.errors[effect.code]
         view = {"code": error.code, "retryable": error.retryable, "text": error.text}
-        build = self.build(self._document.error_message, self._document.error_payload, Chosen("text", error.text))
+        told = self._document.error_forms[effect.form] if effect.form is not None else None
+        message = self._document.error_message if told is None else told.message
+        payload = self._document.error_payload if told is None else told.payload
+        build = self.build(message, payload, Chosen("text", error.text))
+        form = self._document.messages[message].server
+        only_replies = form is not None and form.replies
         reasons = {code: compile_expression(reason) for code, reason in self._document.close_reasons.items()}
         key = None if effect.room is None else compile_expression(self._document.rooms[effect.room])
 
         def tell(event: Event, connection: Connection, rules: tuple[str, ...], room: Place | None = None) -> None:
             mine = connection is event.connection
             reply, reply_to = _reply(effect.in_reply, event) if mine else ("never", None)
-            body = build(event.scope, reply_to)
-            emission = _emission(event, self._document.error_message, body, reply, reply_to)
-            # What closes a connection is its own, whoever was the cause of it.
-            own = emission if mine else evolve(emission, connection=connection.number, source=None)
-            event.outputs.append(own if room is None else evolve(own, expelled=room))
-            code = error.closes(connection.state)
+            if not (only_replies and reply_to is None):
+                said = _emission(event, message, build(event.scope, reply_to), reply, reply_to)
+                # What closes a connection is its own, whoever was the cause of it.
+                own = said if mine else evolve(said, connection=connection.number, source=None)
+                event.outputs.append(evolve(own, code=error.code, expelled=room))
+            code = error.closes(connection.state) if told is None else told.close
             if code is not None:
                 event.rules = tuple(dict.fromkeys((*rules, *self._document.close_rules)))
                 _close(event, code, reasons[code](event.scope) if code in reasons else None, connection)
@@ -313,6 +381,8 @@ class Effects:
         assert form is not None, message
         template = compile_template(payload)
         chosen = {**envelope.server.chosen, **form.chosen}
+        # What a message may do without is only chosen where its payload has it.
+        optional = {pointer for pointer in form.chosen if not _required(form.schema, pointer, envelope.payload)}
         marks = {
             pointer: text if entry["kind"] == "text" and text else Chosen(entry["kind"], entry.get("sample"))
             for pointer, entry in chosen.items()
@@ -324,7 +394,7 @@ class Effects:
             pointer_put(body, envelope.discriminator, message)
             pointer_put(body, envelope.payload, template(scope))
             for pointer, mark in marks.items():
-                if isinstance(pointer_get(body, pointer, mark), Chosen):
+                if isinstance(pointer_get(body, pointer, None if pointer in optional else mark), Chosen):
                     pointer_put(body, pointer, self._moment(moments[pointer], scope) if pointer in moments else mark)
             if reply_to is not None:
                 pointer_put(body, envelope.reply_to, reply_to)
@@ -343,6 +413,14 @@ def _place_of(log: str, key: Evaluate, scope: Scope) -> Place:
     return log, key(scope)
 
 
+def _required(schema: Mapping[str, Any], pointer: str, at: str) -> bool:
+    """Whether a payload's schema requires what a pointer into the whole message names."""
+    *path, name = pointer_parts(pointer.removeprefix(at))
+    for part in path:
+        schema = schema.get("properties", {}).get(part, {})
+    return name in schema.get("required", ())
+
+
 def _run_set(values: Evaluate) -> Run:
     def run(event: Event) -> None:
         found = values(event.scope)
@@ -355,6 +433,28 @@ def _run_set(values: Evaluate) -> Run:
 def _run_stop(timer: str) -> Run:
     def run(event: Event) -> None:
         event.connection.timers.pop(("", timer), None)
+
+    return run
+
+
+def _run_each(room: str, items: Evaluate) -> Run:
+    def run(event: Event) -> None:
+        for item in items(event.scope) or ():
+            event.world.join(event.connection, (room, item))
+
+    return run
+
+
+def _run_update(effect: model.Update) -> Run:
+    values, added, removed = (compile_template(dict(part)) for part in (effect.set, effect.add, effect.remove))
+
+    def run(event: Event) -> None:
+        fields = event.scope[effect.link].fields
+        fields.update(values(event.scope))
+        for name, item in added(event.scope).items():
+            fields[name] = fields[name] if item in fields[name] else [*fields[name], item]
+        for name, item in removed(event.scope).items():
+            fields[name] = [one for one in fields[name] if one != item]
 
     return run
 

@@ -82,10 +82,10 @@ class Engine:
         """When `tick` has something to do next, or None; it may be early by timers that were stopped."""
         return self._queue[0][0] if self._queue else None
 
-    def ended(self, connection: int) -> None:
+    def ended(self, connection: int, now: float | None = None) -> None:
         """The peer closed the connection, or its transport ended."""
         self._ears.pop(connection, None)
-        self.machine.ended(self.world, connection)
+        self.machine.ended(self.world, connection, now)
 
     def stop(self) -> list[Output]:
         """Shut down: new requests are refused, and every connection is closed."""

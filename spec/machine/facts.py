@@ -13,13 +13,14 @@ from attrs import define, field, frozen
 
 from spec.bindings.json import decode
 from spec.expressions import Evaluate, compile_expression, root_of
+from spec.machine.links import UNKNOWN, LinkKind
 from spec.machine.values import Request
 from spec.machine.world import World
 from spec.messages import Validator
 from spec.model import Document, Endpoint, Fact
 from spec.parameters import Rate, format_value
 
-__all__ = ["Classifier", "Judge", "JudgedToken", "Question", "match_path", "offered"]
+__all__ = ["Classifier", "Judge", "JudgedToken", "Question", "match_path", "offered", "queried"]
 
 
 class JudgedToken(Protocol):
@@ -65,8 +66,15 @@ class _Token:
 class Classifier:
     """Decides facts for a document and the parameters of a deployment."""
 
-    def __init__(self, document: Document, parameters: Mapping[str, Any], judge: Judge) -> None:
+    def __init__(
+        self,
+        document: Document,
+        parameters: Mapping[str, Any],
+        judge: Judge,
+        links: Mapping[str, LinkKind] | None = None,
+    ) -> None:
         self._document = document
+        self._links = links or {}
         self._parameters = parameters
         self._judge = judge
         self._leeway = float(parameters.get("leeway", 0.0))
@@ -191,6 +199,40 @@ class Classifier:
         right: Evaluate = compile_expression(fact.options["right"])
         return lambda question: "same" if left(question.scope) == right(question.scope) else "other"
 
+    def _method(self, fact: Fact) -> Callable[[Question], str]:
+        allowed = fact.options["allowed"]
+        return lambda question: "allowed" if _request(question).method in allowed else "other"
+
+    def _number(self, fact: Fact) -> Callable[[Question], str]:
+        given, limit = compile_expression(fact.options["of"]), fact.options["limit"]
+
+        def decide(question: Question) -> str:
+            text = given(question.scope)
+            if text is None:
+                return "absent"
+            if not (text.isascii() and text.isdecimal()):
+                return "other"
+            # Longer than any limit, and than Python reads.
+            digits = text.lstrip("0")
+            return "within" if len(digits) < 16 and int(digits or "0") <= limit else "above"
+
+        return decide
+
+    def _link(self, fact: Fact) -> Callable[[Question], str]:
+        key = compile_expression(fact.options["key"])
+
+        def decide(question: Question) -> str:
+            kind = self._links[fact.options["link"]]
+            link = kind.find(question.world.links, key(question.scope), question.now)
+            question.scope[fact.name] = link
+            return UNKNOWN if link is None else link.state
+
+        return decide
+
+    def _in_list(self, fact: Fact) -> Callable[[Question], str]:
+        items, value = compile_expression(fact.options["list"]), compile_expression(fact.options["value"])
+        return lambda question: "in" if value(question.scope) in (items(question.scope) or ()) else "out"
+
     def _secret(self, fact: Fact) -> Callable[[Question], str]:
         given, wanted = compile_expression(fact.options["of"]), compile_expression(fact.options["equals"])
         source = self._document.facts.get(root_of(fact.options["of"]))
@@ -261,6 +303,10 @@ _KINDS: dict[str, Callable[[Classifier, Fact], Callable[[Question], str]]] = {
     "size": Classifier._size,
     "body": Classifier._body,
     "record": Classifier._record,
+    "method": Classifier._method,
+    "number": Classifier._number,
+    "link": Classifier._link,
+    "in_list": Classifier._in_list,
 }
 
 
@@ -273,6 +319,14 @@ def _request(question: Question) -> Request:
     if question.request is None:
         raise LookupError("a fact of a request was asked of a message")
     return question.request
+
+
+def queried(request: Request) -> dict[str, str]:
+    """The query parameters of a request; of one that stands there twice the first."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(request.target.partition("?")[2], keep_blank_values=True):
+        found.setdefault(name, value)
+    return found
 
 
 def match_path(template: str, target: str) -> dict[str, str] | None:

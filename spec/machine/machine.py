@@ -23,7 +23,8 @@ from spec.expressions import (
     summed,
 )
 from spec.machine.effects import Choose, Effects, Event, Run
-from spec.machine.facts import Classifier, Judge, Question
+from spec.machine.facts import Classifier, Judge, Question, queried
+from spec.machine.links import LinkKind
 from spec.machine.values import (
     Breach,
     Closing,
@@ -64,7 +65,6 @@ class Machine:
         self.document = document
         self.parameters = parameters
         self.reader = reader_of(document, "client")
-        self.classifier = Classifier(document, parameters, judge)
         self.served = [
             version.subprotocol
             for version in document.versions
@@ -72,7 +72,15 @@ class Machine:
         ]
         self._roots: dict[str, Any] = {"parameters": parameters, "served": self.served, "deployment": deployment or {}}
         self.largest = int(compile_expression(document.largest)(self._roots))
-        self._effects = Effects(document, choose)
+        links = {name: LinkKind(entry, self._roots, choose) for name, entry in document.links.items()}
+        self.classifier = Classifier(document, parameters, judge, links)
+        self._effects = Effects(document, choose, links)
+        self._restarts = {
+            (timer.state, timer.name): (timer.restarts, compile_expression(timer.after))
+            for timers in (document.timers, *(state.timers for state in document.states.values()))
+            for timer in timers
+            if timer.restarts
+        }
         self._refusal = compile_template(document.refusal_body)
         self._bodies = {row.pointer: compile_template(row.body) for row in document.opening}
         self._header_rules = [(rule, compile_template(dict(rule.set))) for rule in document.header_rules]
@@ -105,7 +113,7 @@ class Machine:
 
     def open(self, world: World, request: Request, now: float) -> Refusal | Upgrade:
         """Answer a request: the first row of the opening table whose guard passes decides."""
-        scope = {**self._roots, "connection": {"address": request.address}}
+        scope = {**self._roots, "connection": {"address": request.address}, "query": queried(request)}
         question = Question(world, now, scope, request=request)
         row, effects = next((row, effects) for row, effects in self._rows if self.classifier.passes(row.when, question))
         headers, header_rules = self._headers(row, question)
@@ -119,6 +127,7 @@ class Machine:
             run(event)
         self._start(event, "", self._scope(connection))
         self._enter(event, row.to)
+        self._said(event)
         known = dict(question.known)
         return Upgrade(
             connection.number,
@@ -135,12 +144,20 @@ class Machine:
     def endpoint(self, request: Request) -> str | None:
         """The endpoint that a request is for, or None."""
         path = request.target.partition("?")[0]
-        return next((e.name for e in self.document.http.values() if (e.method, e.path) == (request.method, path)), None)
+        return next(
+            (e.name for e in self.document.http.values() if e.path == path and e.method in (request.method, "any")),
+            None,
+        )
 
     def request(self, world: World, name: str, request: Request, now: float) -> Refusal:
         """Answer a request for an endpoint; its effects are of no connection."""
         error_body, rows = self._endpoints[name]
-        scope: dict[str, Any] = {**self._roots, "connection": {"address": request.address}, "request": {"body": None}}
+        scope: dict[str, Any] = {
+            **self._roots,
+            "connection": {"address": request.address},
+            "request": {"body": None},
+            "query": queried(request),
+        }
         question = Question(world, now, scope, request=request, endpoint=self.document.http[name])
         row, effects, body = next(one for one in rows if self.classifier.passes(one[0].when, question))
         if row.code is not None:
@@ -151,6 +168,7 @@ class Machine:
         event.pointer = row.pointer
         for run in effects:
             run(event)
+        self._said(event)
         outputs = tuple(event.outputs)
         return Refusal(row.status, {}, body(event.scope), row.rules, pointer=row.pointer, outputs=outputs)
 
@@ -167,11 +185,13 @@ class Machine:
             return self._fail(world, connection, heard)
         event = self._event(world, connection, now, self._scope(connection), ())
         event.source, event.read = number, heard
+        self._restart(event, connection, "received")
         event.scope["message"] = self.reader.completed(heard)
         event.reply_to = self.reader.readable_id(heard.body)
         table = self._receive[connection.state]
         question = Question(world, now, event.scope, payload_valid=heard.valid)
         self._decide(event, table[heard.input] if heard.input in table else table["other"], question)
+        self._said(event)
         return event.outputs
 
     def fire(self, world: World, number: int, state: str, timer: str, now: float) -> list[Output]:
@@ -181,13 +201,28 @@ class Machine:
         event = self._event(world, connection, now, self._scope(connection), ())
         event.timer = timer
         self._decide(event, self._expire[state, timer], Question(world, now, event.scope))
+        self._said(event)
         return event.outputs
 
-    def ended(self, world: World, number: int) -> None:
-        """The peer closed, or the transport ended."""
+    def ended(self, world: World, number: int, now: float | None = None) -> None:
+        """The peer closed, or the transport ended; without a moment, at that of the last event."""
         connection = world.connections.get(number)
         if connection is not None:
+            world.clock = world.clock if now is None else now
             world.forget(connection)
+
+    def _said(self, event: Event) -> None:
+        """Let the timers start anew that what was sent restarts."""
+        for number in dict.fromkeys(output.connection for output in event.outputs if isinstance(output, Emission)):
+            connection = event.world.connections.get(number)
+            if connection is not None:
+                self._restart(event, connection, "sent")
+
+    def _restart(self, event: Event, connection: Connection, what: str) -> None:
+        for (state, name), (restarts, after) in self._restarts.items():
+            if what in restarts and (not state or _within(connection.state, state)):
+                due = event.now + after(self._roots)
+                connection.timers[state, name] = Due(due, event.now, event.cause)
 
     def _fail(self, world: World, connection: Connection, breach: Breach) -> list[Output]:
         """Fail the connection (RFC 6455 section 7.1.7): a close frame, or none."""
@@ -250,9 +285,11 @@ class Machine:
         self, world: World, connection: Connection, now: float, scope: dict[str, Any], rules: tuple[str, ...]
     ) -> Event:
         world.causes += 1
+        world.clock = now
         scope.update(connection.variables)
         scope["now"] = now
         self._effects.show_logs(world, scope)
+        scope.update(world.links.of(connection.number))
         return Event(world, connection, now, scope, world.causes, rules)
 
     def _scope(self, connection: Connection) -> dict[str, Any]:

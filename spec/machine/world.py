@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from spec.machine.links import Links
 from spec.machine.logs import Logs, Store
 
 __all__ = ["CLOSED", "Connection", "Due", "World"]
@@ -45,7 +46,8 @@ class Connection:
 class World:
     """Everything that a server remembers.
 
-    Rooms keep their members in the order in which they joined, each with the event by which it did.
+    Rooms keep their members in the order in which they joined, each with the event by which it did. `clock` is
+    the moment of the last event.
     """
 
     connections: dict[int, Connection] = field(factory=dict)
@@ -58,6 +60,8 @@ class World:
     causes: int = 0
     records: dict[tuple[str, tuple[Any, ...]], Any] = field(factory=dict)
     choices: int = 0
+    links: Links = field(factory=Links)
+    clock: float = 0.0
 
     def copy(self) -> World:
         """A copy that shares nothing that changes."""
@@ -72,6 +76,8 @@ class World:
             self.causes,
             dict(self.records),
             self.choices,
+            self.links.copy(),
+            self.clock,
         )
 
     def join(self, connection: Connection, room: tuple[str, Any]) -> None:
@@ -92,6 +98,7 @@ class World:
         connection.timers.clear()
         connection.state = CLOSED
         self.connections.pop(connection.number, None)
+        self.links.release(connection.number, self.clock)
 
     def take(self, key: tuple[str, Any], count: int, window: float, now: float) -> bool:
         """Take a place in a sliding window; False where `count` were taken within the last `window` seconds."""

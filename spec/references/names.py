@@ -34,6 +34,9 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "size": ("within", "over"),
     "body": ("valid", "invalid"),
     "record": ("absent", "present"),
+    "method": ("allowed", "other"),
+    "number": ("absent", "within", "above", "other"),
+    "in_list": ("in", "out"),
 }
 
 _ROOTS = frozenset(
@@ -49,6 +52,8 @@ _ROOTS = frozenset(
         "item",
         "request",
         "deployment",
+        "query",
+        "now",
     }
 )
 
@@ -87,6 +92,7 @@ class Names:
             roots=_ROOTS
             | set(variables)
             | set(section(data, "logs"))
+            | set(section(data, "links"))
             | {name for name, fact in facts.items() if _readable(fact)},
             path_names=tuple(re.findall(r"\{([^{}]*)\}", path)) if isinstance(path, str) else (),
         )
@@ -113,11 +119,16 @@ def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         "server message": sent["server"],
         "input": (*sent["client"], *INPUTS),
         "error": tuple(section(data, "errors", "codes")),
+        "error form": tuple(section(data, "errors", "forms")),
         "refusal": tuple(section(data, "refusals")),
         "room": tuple(section(data, "rooms")),
         "log": tuple(section(data, "logs")),
         "memory": tuple(section(data, "memories")),
         "record": tuple(section(data, "records")),
+        "link": tuple(section(data, "links")),
+        "link state": tuple(
+            dict.fromkeys(state for link in section(data, "links").values() for state in section(link, "states"))
+        ),
         "connection timer": tuple(section(data, "connection", "timers")),
         "variable": tuple(section(data, "connection", "variables")),
         "state": tuple(_states(section(data, "connection", "states"), "")),
@@ -177,6 +188,9 @@ def fact_values(fact: Any, data: Mapping[str, Any]) -> tuple[str, ...] | None:
             return _offers(strings(fact.get("of")))
         case "token":
             return _token_classes(data)
+        case "link":
+            link = fact.get("link")
+            return ("unknown", *section(data, "links", link, "states")) if isinstance(link, str) else None
         case str() as kind:
             return _VALUES.get(kind)
     return None

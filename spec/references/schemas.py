@@ -29,9 +29,11 @@ def _reaches(schema: Any, path: list[str], data: dict[str, Any], steps: int) -> 
     inner: list[Any] = [*_list(schema.get("anyOf")), *_list(schema.get("oneOf"))]
     if any(_reaches(option, path, data, steps - 1) for option in inner):
         return True
-    properties, items = schema.get("properties"), schema.get("items")
+    properties, items, first = schema.get("properties"), schema.get("items"), _list(schema.get("prefixItems"))
     if isinstance(properties, dict) and path[0] in properties:
         return _reaches(properties[path[0]], path[1:], data, steps - 1)
+    if path[0].isdecimal() and int(path[0]) < len(first):
+        return _reaches(first[int(path[0])], path[1:], data, steps - 1)
     if path[0].isdecimal() and items is not None:
         return _reaches(items, path[1:], data, steps - 1)
     if isinstance(schema.get("additionalProperties"), dict):

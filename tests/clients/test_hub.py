@@ -23,6 +23,7 @@ SECRET = "a-secret-of-the-clients-that-is-long-enough"
 PARAMETERS = {"token_lead": "1s", "keepalive": "100ms", "client_timeout": "5s"}
 SERVERS: Mapping[str, tuple[str, ...]] = {
     "hub_asyncio": (sys.executable, "-m", "tests.foreign.hub_asyncio.server"),
+    "reference": (sys.executable, "-m", "spec", "serve", "hub"),
 }
 Client = Callable[..., Any]
 
