@@ -101,7 +101,7 @@ class Names:
 def _readable(fact: Any) -> bool:
     """Whether expressions may begin with a fact; one of no known kind has been told of already."""
     kind = section(fact).get("kind")
-    return kind in {"credentials", "record"} or kind not in (*_VALUES, "parameter", "table", "offer")
+    return kind in ("credentials", "record") or kind not in (*_VALUES, "parameter", "table", "offer")
 
 
 def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
