@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from spec.strategies.formats import MISSES
-from spec.strategies.values import Schema, resolved, types_of
+from spec.strategies.values import Schema, item_schema, resolved, types_of
 
 __all__ = ["Mutation", "mutate", "mutations"]
 
@@ -67,9 +67,9 @@ def _at(schema: Schema, value: Any, root: Schema, path: tuple[str | int, ...]) -
             yield from (Mutation(path, f"misses `{keyword}`", one) for one in others(schema[keyword], value))
     if isinstance(value, dict):
         yield from _members(schema, value, root, path)
-    if isinstance(value, list) and "items" in schema:
+    if isinstance(value, list) and {"items", "prefixItems"} & set(schema):
         for index, item in enumerate(value):
-            yield from _at(schema["items"], item, root, (*path, index))
+            yield from _at(item_schema(schema, index), item, root, (*path, index))
     for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
         yield from _at(option, value, root, path)
 

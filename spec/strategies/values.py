@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 from spec.strategies.formats import FORMATS
 from spec.strategies.texts import NOTABLE, texts
 
-__all__ = ["Schema", "anything", "names", "numbers", "objects", "resolved", "types_of", "validator", "values"]
+__all__ = [
+    "Schema",
+    "anything",
+    "item_schema",
+    "names",
+    "numbers",
+    "objects",
+    "resolved",
+    "types_of",
+    "validator",
+    "values",
+]
 
 Schema = Mapping[str, Any]
 
@@ -48,7 +59,7 @@ def types_of(schema: Schema) -> tuple[str, ...]:
         return (declared,) if isinstance(declared, str) else tuple(declared)
     if {"properties", "required", "additionalProperties"} & set(schema):
         return ("object",)
-    if {"items", "minItems", "maxItems"} & set(schema):
+    if {"items", "prefixItems", "minItems", "maxItems"} & set(schema):
         return ("array",)
     if {"minLength", "maxLength", "pattern", "format"} & set(schema):
         return ("string",)
@@ -114,11 +125,20 @@ def _strings(schema: Schema, root: Schema) -> st.SearchStrategy[Any]:
     return texts(low, high)
 
 
+def item_schema(schema: Schema, index: int) -> Schema:
+    """The schema of an array's item; the empty one where none is given."""
+    first: list[Schema] = schema.get("prefixItems", [])
+    found: Schema = first[index] if index < len(first) else schema.get("items", {})
+    return found
+
+
 def _arrays(schema: Schema, root: Schema) -> st.SearchStrategy[Any]:
     low = schema.get("minItems", 0)
     high = schema.get("maxItems", low + 4)
     items = values(schema["items"], root) if "items" in schema else anything
-    return st.lists(items, min_size=low, max_size=min(high, low + 8))
+    first = [values(inner, root) for inner in schema.get("prefixItems", ())]
+    rest = st.lists(items, min_size=max(low - len(first), 0), max_size=max(min(high, low + 8) - len(first), 0))
+    return st.tuples(st.tuples(*first[:high]), rest).map(lambda both: [*both[0], *both[1]]) if first else rest
 
 
 def _objects(schema: Schema, root: Schema) -> st.SearchStrategy[Any]:

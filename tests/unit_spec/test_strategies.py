@@ -189,6 +189,13 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "pattern": {"type": "string", "pattern": "^[a-z]{2,8}$", "maxLength": 6},
     "types": {"type": ["string", "null"], "maxLength": 3},
     "array": {"type": "array", "minItems": 1, "maxItems": 3, "items": {"type": "integer", "minimum": 0}},
+    "first items": {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 3,
+        "prefixItems": [{"type": "string", "minLength": 1}, {"type": "boolean"}],
+        "items": {"type": "null"},
+    },
     "open": {"type": "object"},
     "closed": {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False},
     "map": {"type": "object", "properties": {"a": {"const": 1}}, "additionalProperties": {"type": "integer"}},

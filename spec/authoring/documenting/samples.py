@@ -89,14 +89,14 @@ def _first_drawn(schema: Mapping[str, Any]) -> Any:
 
 def _readable(schema: Any, root: Mapping[str, Any], value: Any, name: str) -> Any:
     """The value with texts that say what they are, where their schema leaves them open."""
-    from spec.strategies.values import resolved
+    from spec.strategies.values import item_schema, resolved
 
     schema = resolved(schema, root) if isinstance(schema, Mapping) else {}
     if isinstance(value, dict):
         named = schema.get("properties", {})
         return {key: _readable(named.get(key, {}), root, member, key) for key, member in value.items()}
     if isinstance(value, list):
-        return [_readable(schema.get("items", {}), root, item, name) for item in value]
+        return [_readable(item_schema(schema, index), root, item, name) for index, item in enumerate(value)]
     if not isinstance(value, str) or {"const", "enum", "pattern"} & set(schema):
         return value
     if "format" in schema:
