@@ -20,7 +20,7 @@ pytestmark = pytest.mark.node
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-of-the-clients-that-is-long-enough"
-PARAMETERS = {"token_lead": "60s", "keepalive": "100ms", "client_timeout": "5s"}
+PARAMETERS = {"token_lead": "60s", "keepalive": "100ms", "client_timeout": "30s"}
 SERVERS: Mapping[str, tuple[str, ...]] = {
     "hub_asyncio": (sys.executable, "-m", "tests.foreign.hub_asyncio.server"),
     "reference": (sys.executable, "-m", "spec", "serve", "hub"),
