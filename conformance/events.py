@@ -15,6 +15,7 @@ from conformance.charting import chart
 from conformance.preflight import Calibration
 from conformance.reporting.jsonl import encode_event
 from conformance.scripts import extent
+from conformance.sieve import Sieve
 from conformance.verdicts import Result
 from spec.exits import Exit, Stop
 from spec.expressions import rfc3339
@@ -127,7 +128,8 @@ def _firing(firing: Firing) -> dict[str, Any]:
 class Stream:
     """Collects events, and writes each to files as it comes."""
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[Path], sieve: Sieve | None = None) -> None:
+        self._sieve = sieve or Sieve()
         self.events: list[dict[str, Any]] = []
         self._files: list[TextIO] = []
         for path in paths:
@@ -138,7 +140,8 @@ class Stream:
                 raise Stop(Exit.USAGE, f"the report {path} cannot be written: {problem.strerror}") from None
 
     def tell(self, event: dict[str, Any]) -> None:
-        """Take an event."""
+        """Take an event, without what is secret of it."""
+        event = self._sieve.clean(event)
         self.events.append(event)
         for file in self._files:
             file.write(encode_event(event))

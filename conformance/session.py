@@ -30,6 +30,7 @@ from conformance.runner import Runner
 from conformance.saved import SavedFailures, Shelf, read_saved
 from conformance.scripts import Case
 from conformance.shrinking import Shrinker
+from conformance.sieve import Sieve
 from conformance.verdicts import Result, exit_of, run_verdict
 from spec.exits import Exit, Stop
 from spec.parameters import format_value
@@ -160,7 +161,8 @@ class Session:
 
     def run(self) -> Exit:
         """Run to the end; gives the exit code. Raises Stop where nothing could be run."""
-        self.stream = Stream(report.path for report in self.reports if report.kind == "jsonl")
+        paths = [report.path for report in self.reports if report.kind == "jsonl" and report.path != STDOUT]
+        self.stream = Stream(paths, Sieve(self.arranged.target.book.secrets))
         try:
             with _seldom_collecting():
                 return trio.run(self._run)
@@ -297,7 +299,7 @@ class Session:
         }
         self.stream.tell(footer)
         for report in self.reports:
-            if report.kind != "jsonl":
+            if report.kind != "jsonl" or report.path == STDOUT:
                 write_report(report, self.stream.events)
 
 

@@ -18,6 +18,7 @@ from attrs import evolve, field, frozen
 from spec.model import Document
 from spec.model import Recipe as Entry
 from spec.tokens import ForeignKeys, Recipe, SigningKey, foreign_keys, hmac_key, mint, why_not_applicable
+from spec.tokens.algorithms import SYMMETRIC
 from spec.tokens.policy import Policy
 
 __all__ = ["Minted", "TokenBook", "Unavailable"]
@@ -80,6 +81,12 @@ class TokenBook:
     def tier(self) -> str:
         """What of tokens can be had: `nothing`, `token` or `mint`."""
         return "mint" if self.keys else "token" if self.given else "nothing"
+
+    @property
+    def secrets(self) -> list[str]:
+        """What nobody may read in anything that is written: shared secrets, and the token that was given."""
+        shared = [key.material.decode(errors="replace") for key in self.keys if key.alg in SYMMETRIC]
+        return [*shared, *([self.given] if self.given else [])]
 
     def one_of_each(self) -> list[int]:
         """The numbers of the first keys of their algorithms."""

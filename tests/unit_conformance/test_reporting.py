@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 from xml.etree import ElementTree
 
 import pytest
@@ -15,11 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import validator_for
 
+from conformance.events import Stream, read_stream
 from conformance.player import Entry
 from conformance.reporting import KINDS
 from conformance.reporting.github import ERRORS, step_summary
+from conformance.sieve import Sieve
 from conformance.verdicts import VERDICTS, Result
-from tests.unit_conformance.kit import finding, result, stream
+from tests.unit_conformance.kit import SECRET, finding, result, stream
 
 ROOT = Path(__file__).parents[2]
 WRONG = result("fail", "tokens/auth/wrong-key", finding("code", "CHAT-AUTH-5"), failure_file="failures/one.json")
@@ -235,6 +239,74 @@ def test_the_summary_of_a_step_fits() -> None:
     assert "… cut" in text[-60:]
     events = stream(WRONG)
     assert step_summary(events) == KINDS["markdown"](events)
+
+
+# ------------------------------------------------------------------------------------------------- cut anywhere
+
+_MARKS = {
+    "json": '"complete": false',
+    "junit": "the run was cut off",
+    "sarif": "the run was cut off",
+    "github": "the run was cut off",
+    "markdown": "Truncated: `the run was cut off",
+    "html": "<b>Truncated: </b>the run was cut off",
+    "terminal": "this run was cut off",
+}
+"""What each kind of report says of a stream without its footer; jsonl is that stream."""
+
+_WHOLE = KINDS["jsonl"](stream(*EACH)).encode()
+_EDGES = [number for number, byte in enumerate(_WHOLE) if byte == ord("\n")]
+
+
+_CUTS = st.one_of(st.integers(0, len(_WHOLE) - 2), st.integers(0, 80), st.sampled_from(_EDGES[:-1]))
+
+
+@settings(deadline=None, max_examples=30)
+@given(_CUTS, st.integers(0, 1))
+def test_a_stream_cut_at_any_byte_renders_as_truncated(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, more: int
+) -> None:
+    """Whatever was being written when the run was killed: what stood before it is told, and that it is not all."""
+    left = _WHOLE[: min(cut + more, len(_WHOLE) - 2)]
+    path = tmp_path_factory.getbasetemp() / "cut.jsonl"
+    path.write_bytes(left)
+    events = read_stream(path)
+
+    assert set(_MARKS) == KINDS.keys() - {"jsonl"}
+    for kind, mark in _MARKS.items():
+        assert mark in KINDS[kind](events), kind
+    lines = left.splitlines(keepends=True)
+    whole = [json.loads(line) for line in lines if line.endswith(b"\n")]
+    assert events[: len(whole)] == whole
+
+
+# ------------------------------------------------------------------------------------------------------- secrets
+
+_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJlLW9mLWFuYQ"
+_ODD = 'a "secret" & more/äöü than+enough'
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("secret", [SECRET, _ODD, _TOKEN])
+def test_secrets_are_in_no_report(kind: str, secret: str) -> None:
+    """Wherever a server throws them back, and however they are written there."""
+    spelled = {secret, json.dumps(secret)[1:-1], quote(secret), quote_plus(secret)}
+    said = " | ".join(sorted(spelled))
+    lines = (Entry(0.0, "ana", ">", f"GET /?token={said}"), Entry(0.1, "ana", "<", json.dumps({"type": said})))
+    leaky = evolve(
+        result("fail", f"tokens/{secret}", finding("leak", "ALL-LEAK-1"), known=said, failure_file=said),
+        message=said,
+        findings=(evolve(WRONG.findings[0], text=said),),
+        transcript=lines,
+    )
+    kept = Stream([], Sieve([SECRET, _ODD]))
+    for event in stream(leaky, target=f"ws://host/{quote(secret)}", parameters={"odd": said}, given=["odd"]):
+        kept.tell(event)
+    text = KINDS[kind](kept.events)
+
+    for written in spelled | {escape(one) for one in spelled}:
+        assert written not in text
+    assert text.count("&lt;a " if kind in {"html", "junit"} else "<a ") >= 1
 
 
 # ------------------------------------------------------------------------------------------ what servers may say

@@ -1,0 +1,50 @@
+"""The sieve: the last thing that everything passes before it is written.
+
+Players replace their tokens by names where they note what happened. What they cannot know of, such as a key that a
+server throws back, a token in the text of an error, or one of another case, is caught here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+__all__ = ["Sieve"]
+
+_SHORTEST = 8
+"""A shorter secret is not looked for: it would be found where it is not meant."""
+
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}")
+"""What begins as every compact token does whose header is written without spaces (RFC 7515 section 3.1)."""
+
+
+class Sieve:
+    """Replaces secrets, however they are written, and whatever looks like a token."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        spelled = {written for secret in secrets if len(secret) >= _SHORTEST for written in _spellings(secret)}
+        longest_first = sorted(spelled, key=len, reverse=True)
+        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if spelled else None
+
+    def clean(self, value: Any) -> Any:
+        """The same value, in all of whose texts nothing secret is left."""
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, Mapping):
+            return {self._text(str(name)): self.clean(member) for name, member in value.items()}
+        return [self.clean(member) for member in value] if isinstance(value, list | tuple) else value
+
+    def _text(self, text: str) -> str:
+        if self._secrets is not None:
+            text = self._secrets.sub("<a secret>", text)
+        return _TOKEN.sub("<a token>", text) if "eyJ" in text else text
+
+
+def _spellings(secret: str) -> set[str]:
+    """A secret as it stands, as JSON escapes it and as URLs do."""
+    data = secret.encode("utf-8", "surrogatepass")
+    escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    return {secret, *escaped, quote(data, safe=""), quote(data), quote_plus(data)}

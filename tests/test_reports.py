@@ -1,0 +1,147 @@
+"""Reports as a user has them: every kind of one run, exit codes, and what a leaking server cannot put into them."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from jsonschema_rs import validator_for
+
+from conformance.reporting import KINDS
+from spec.exits import Exit
+from tests.matrix.kit import ROOT, SECRET, serving
+from tests.matrix.kit import check as checked
+from tests.test_command import handfast
+from tests.unit_conformance.test_reporting import folded_back, junit, schema_of
+
+TABLE = (ROOT / "docs/reports.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every kind of report of one run against a server that throws every token back."""
+    folder = tmp_path_factory.mktemp("run")
+    reports = [word for kind in KINDS for word in ("--report", f"{kind}:report.{kind}")]
+    chosen = [word for glob in ("tokens", "timers", "opening", "rooms") for word in ("--run", glob)]
+    with serving("chat_websockets", "message", "token-echoed") as address:
+        found = checked(address, "message", folder, *chosen, "--shrink", "1", *reports)
+    assert found.code == 1
+    (folder / "output").write_text(found.output)
+    return folder
+
+
+def test_every_report_of_one_run_tells_the_same_numbers(run: Path) -> None:
+    """And a report made again from the stream is the one that the run wrote."""
+    texts = {kind: (run / f"report.{kind}").read_text() for kind in KINDS}
+    counts = {kind: dict(folded_back(kind, texts[kind])) for kind in KINDS if kind != "junit"}
+    [expected] = {json.dumps(found, sort_keys=True) for found in counts.values()}
+    told = json.loads(expected)
+
+    sums = junit(texts["junit"])
+    assert sums["tests"] == sum(told.values())
+    assert sums["failures"] == told["fail"]
+    assert sums["skipped"] == told.get("not applicable", 0)
+    for kind in KINDS:
+        again = handfast(run, "report", "report.jsonl", "--as", kind)
+        assert (again.code, again.out) == (0, texts[kind]), kind
+
+
+def test_a_run_satisfies_the_published_schemas(run: Path) -> None:
+    """Those that the command prints; and every member of a real run is described in them."""
+    for kind in ("json", "jsonl"):
+        assert json.loads(handfast(run, "report", "--as", kind, "--schema").out)["$schema"].endswith("2020-12/schema")
+        schema = validator_for(schema_of(kind))
+        text = (run / f"report.{kind}").read_text()
+        for value in map(json.loads, text.splitlines()) if kind == "jsonl" else [json.loads(text)]:
+            schema.validate(value)
+    assert handfast(run, "report", "--as", "html", "--schema").code == Exit.USAGE
+
+
+def test_nothing_that_leaks_is_in_any_file(run: Path) -> None:
+    """Reports, failures, output: no token, no part of one that a line of it would show, no key."""
+    for path in run.rglob("*"):
+        if path.is_file():
+            text = path.read_text()
+            assert "eyJ" not in text, path
+            assert SECRET not in text, path
+
+
+@contextmanager
+def shouting() -> Iterator[str]:
+    """A server whose answers are no HTTP, and quote all that it was sent."""
+
+    def answer(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                head = connection.recv(65536).decode("latin-1").replace("\r\n", " ")
+                connection.sendall(f"NO {head} and the key is {SECRET}\r\n\r\n".encode("latin-1"))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_an_answer_that_is_no_http_leaks_nothing(tmp_path: Path) -> None:
+    """Not through the texts of errors either, on the terminal or in reports."""
+    with shouting() as address:
+        words = ("--protocol", "chat", "--secret", "env:SERVER_SECRET", "--set", "rollout=legacy")
+        reports = [word for kind in KINDS for word in ("--report", f"{kind}:report.{kind}")]
+        ended = handfast(tmp_path, "check", address, *words, *reports)
+
+    assert ended.code == Exit.UNREACHABLE
+    written = ended.said + "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert "eyJ" not in written
+    assert SECRET not in written
+
+
+def test_a_report_goes_to_standard_output_alone(run: Path) -> None:
+    """So that it can be piped."""
+    made = handfast(run, "report", "report.jsonl", "--as", "sarif", "--output", "-")
+
+    assert json.loads(made.out)["version"] == "2.1.0"
+    assert made.err == ""
+
+
+# ------------------------------------------------------------------------------------------------ what is written
+
+
+def rows(title: str) -> dict[str, list[str]]:
+    """The rows of a table of the page, by their first cells."""
+    section = TABLE.partition(f"## {title}")[2].partition("\n## ")[0]
+    lines = [line.strip("|").split("|") for line in section.splitlines() if "|" in line]
+    cells = [[cell.strip().strip("`") for cell in line] for line in lines]
+    return {row[0]: row[1:] for row in cells[2:]}
+
+
+def test_the_kinds_of_reports_are_in_the_table() -> None:
+    """Each with the version of its format and the schema that it satisfies."""
+    assert {name: row[:2] for name, row in rows("Kinds").items()} == {
+        kind.name: [kind.version, kind.schema] for kind in KINDS.values()
+    }
+
+
+def test_the_exit_codes_are_in_the_table() -> None:
+    """As they are."""
+    assert {int(code): row[0] for code, row in rows("Exit codes").items()} == {int(code): code.meaning for code in Exit}
+
+
+def test_the_formats_are_as_old_as_the_table_says(run: Path) -> None:
+    """The number that a report carries is the one that the page promises."""
+    [first] = {json.loads(line)["format"] for line in (run / "report.jsonl").read_text().splitlines()[:1]}
+    assert str(first) == KINDS["jsonl"].version == KINDS["json"].version
+    assert re.search(r'"format": 1\b', (run / "report.json").read_text())
