@@ -15,7 +15,7 @@ help:
 	@echo 'make test     linters, types and all tests; those of tools that are missing are skipped'
 	@echo 'make matrix   the suite against every server and every fault that one can have'
 	@echo 'make mutants  the suite against every fault of the document; writes docs/mutants.md'
-	@echo 'make docs     write the pages that are made from the documents'
+	@echo 'make docs     write the pages that are made from the documents (docs/tokens.md, build/docs)'
 	@echo 'make soak     false alarms looked for: RUNS=200 runs against each server with one core kept busy,'
 	@echo '              and as many through a proxy that adds 100 ms of latency and 20 ms of jitter'
 	@echo 'make venv     only install into .venv'
@@ -56,6 +56,10 @@ mutants: venv
 
 docs: venv
 	@$(BIN)/handfast list chat --tokens > docs/tokens.md
+	@for folder in spec/protocols/*/; do \
+		name=$$(basename $$folder); \
+		$(BIN)/handfast docs $$name --html build/docs/$$name.html --markdown build/docs/$$name || exit 1; \
+	done
 
 soak: venv
 	@$(BIN)/python -m tests.matrix.soak --runs $(RUNS)

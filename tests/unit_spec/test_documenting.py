@@ -215,6 +215,14 @@ def test_states_of_a_message_are_those_in_which_it_is_legal() -> None:
     assert "authenticating" in legal.where("client", "auth")
 
 
+def test_what_ends_the_connections_of_others_is_legal() -> None:
+    """A message by which a client wants an end is not refused, though it ends with an error."""
+    legal = legality(laid_out("sync"))
+
+    assert set(legal.where("client", "logout")) == {"active.valid", "active.grace", "active.bypassed"}
+    assert legal.where("client", "init") == ("initializing",)
+
+
 def test_what_is_not_known_is_told_as_it_is_written() -> None:
     """Sections, effects, steps and invariants that no page was made for; nothing of them is lost, and none fails."""
     odd = edited(
@@ -263,7 +271,7 @@ def test_colours_can_be_read() -> None:
 
 @pytest.mark.chromium
 def test_the_page_fits_a_phone(chromium: str, tmp_path: Path) -> None:
-    """And a desk: the page itself never scrolls sideways, and what is drawn has room for its words."""
+    """And a desk: the page itself never scrolls sideways, drawings have room for their words, and paper for tables."""
     (tmp_path / "page.html").write_text(page(), encoding="utf-8")
     with launched(chromium, tmp_path / "profile") as browser, browser.tabs("about:blank") as [tab]:
         for width in (320, 390, 1280):
@@ -279,6 +287,10 @@ def test_the_page_fits_a_phone(chromium: str, tmp_path: Path) -> None:
             ".map((text) => text.textContent))"
         )
         assert tab.evaluate(outside) == []
+        tab._call("Emulation.setDeviceMetricsOverride", width=680, height=900, deviceScaleFactor=1, mobile=False)
+        tab._call("Emulation.setEmulatedMedia", media="print")
+        wide = "() => [...document.querySelectorAll('table')].filter((table) => table.offsetWidth > innerWidth).length"
+        assert tab.evaluate(wide) == 0
 
 
 # ----------------------------------------------------------------------------------------------------------- command

@@ -17,8 +17,8 @@ __all__ = ["Legality", "legality"]
 class Legality:
     """Innermost state -> the messages that some exchange has there.
 
-    `sent` are those of a client that some row neither refuses nor closes for; `heard` those that may reach it. Both are
-    bounds from above: a row may never decide under some deployment's parameters.
+    `sent` are those of a client that some row does not merely refuse or close for; `heard` those that may reach it.
+    Both are bounds from above: a row may never decide under some deployment's parameters.
     """
 
     sent: Mapping[str, tuple[str, ...]]
@@ -45,9 +45,17 @@ def legality(document: Outline) -> Legality:
 
 def _sent(document: Outline, leaf: str) -> Iterator[str]:
     for name in document.messages("client"):
-        outcomes = {row.outcome(leaf, document.errors) for row in document.deciding(leaf, name)}
-        if outcomes & {Outcome.ACCEPTED, Outcome.SILENT}:
+        if any(_welcome(document, leaf, row) for row in document.deciding(leaf, name)):
             yield name
+
+
+def _welcome(document: Outline, leaf: str, row: Decision) -> bool:
+    """Whether a row does what a client may want: also one that ends connections, but of others too or as a leave."""
+    if any(verb(e) in {"error", "close"} and ("to" in e or e.get("close") == "leave") for e in row.effects):
+        return True
+    return row.outcome(leaf, document.errors) in {Outcome.ACCEPTED, Outcome.SILENT} and row.effects != (
+        {"close": "may"},
+    )
 
 
 def _rows(document: Outline, leaf: str) -> Iterator[Decision]:

@@ -228,7 +228,7 @@ class Outline:
             begin = row.inside or source
             ends = [effect for effect in row.effects if self._ends(effect, begin)]
             if ends:
-                reasons = tuple(f"{plainly(effect[verb(effect)])}" for effect in ends)
+                reasons = tuple(_reason(effect) for effect in ends)
                 yield Edge(begin, CLOSED, kind, trigger, row, reasons)
             elif row.to is not None:
                 yield Edge(begin, row.to, kind, trigger, row)
@@ -237,6 +237,12 @@ class Outline:
         """Whether an effect ends the connection in a state or in one within it."""
         inner = [path for path in self.leaves if within(path, state)]
         return any(closing(effect, path, self.errors) for path in inner)
+
+
+def _reason(effect: Mapping[str, Any]) -> str:
+    """Why a connection ends, in a word: the error's code, or how it is closed."""
+    told = plainly(effect[verb(effect)])
+    return f"close {told}" if verb(effect) == "close" else told
 
 
 def outline(source: Source) -> Outline:
