@@ -31,7 +31,7 @@ from spec.policies import policy_for
 from spec.secrets import read_secret
 from spec.tokens import SigningKey, VerifyKey
 
-__all__ = ["LEVELS", "Arranged", "arrange", "bare_arguments", "document_of", "target_arguments"]
+__all__ = ["LEVELS", "Arranged", "arrange", "bare_arguments", "document_of", "refuse_unchecked", "target_arguments"]
 
 LEVELS = ("smoke", "complete", "deep")
 
@@ -99,10 +99,21 @@ def document_of(arguments: argparse.Namespace, given: Mapping[str, Any]) -> Docu
         raise Stop(Exit.USAGE, f"the document has problems:\n{problem}") from None
 
 
+def refuse_unchecked(document: Document) -> None:
+    """Raise Stop for a document that the suite cannot set up: it makes no links."""
+    if document.links:
+        raise Stop(
+            Exit.USAGE,
+            f"`{document.name}` is served, but not checked yet: its connections need a link, and the suite makes none",
+            f"`handfast serve {document.name}` serves it, and `handfast list {document.name}` shows its rules",
+        )
+
+
 def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
     """Put a target together; raises Stop for everything that does not fit."""
     file = _file(arguments)
     document = document_of(arguments, file["target"])
+    refuse_unchecked(document)
     seed = _first(getattr(arguments, "seed", None), file["run"].get("seed"), random.SystemRandom().randrange(10**6))
     endpoint = _endpoint(url or file["target"].get("url"), arguments.ca or file["target"].get("ca"))
     given = {**{name: _plain(value) for name, value in file["parameters"].items()}, **_settings(arguments.set)}

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from conformance.arranging import refuse_unchecked
 from conformance.globs import select
 from conformance.mutating.deployments import VARIABLE, Bench, chosen_parameters
 from conformance.mutating.matrix import Fault, Matrix
@@ -58,7 +59,9 @@ def mutate(arguments: argparse.Namespace) -> Exit:
 
 def _bench(protocol: str) -> Bench:
     try:
-        return Bench(protocol)
+        bench = Bench(protocol)
+        refuse_unchecked(bench.document)
+        return bench
     except UnknownProtocol as problem:
         raise Stop(Exit.USAGE, str(problem), "`handfast list` names the packaged ones") from None
     except DocumentError as problem:
