@@ -111,7 +111,7 @@ def admissions(address: str) -> Any:
 
 
 def expiries(address: str) -> Any:
-    with dashboard(address) as staying, dashboard(address, left=1) as leaving, dashboard(address, left=2) as clock:
+    with dashboard(address) as staying, dashboard(address, left=2) as leaving, dashboard(address, left=3) as clock:
         notes = [leaving.event()]
         post(address, "/executions/update", update())
         return [*notes, leaving.end(), clock.end()[-3:], staying.event()[0]]
@@ -333,7 +333,7 @@ def test_the_client_that_socketio_ships_is_served(node: str) -> None:
     client = Path(__file__).with_name("socketio_client.mjs")
     with running(SERVER, SETTINGS, None, *SERVICE) as address:
         post(address, "/executions/update", update())
-        auth = json.dumps({"token": good(left=2)})
+        auth = json.dumps({"token": good(left=5)})
         asked = json.dumps(["cancel-execution", {"taskId": "t"}])
         done = subprocess.run(
             [node, str(client), f"http://{address}", auth, asked],

@@ -280,7 +280,7 @@ def frames(address: str) -> Any:
 
     def frame(data: Any, text: bool | None = None) -> Any:
         with client(address) as connection:
-            say(connection, **start)
+            connection.send(json.dumps(start))
             connection.send(data, text=text)
             connection.send('{"type":"logout","id":"l"}')
             return end(connection)[1:]
@@ -301,7 +301,7 @@ def frames(address: str) -> Any:
 
 
 def expiries(address: str) -> Any:
-    with member(address, "t", good(left=1)) as (connection, _), member(address, "t") as (other, _):
+    with member(address, "t", good(left=2)) as (connection, _), member(address, "t") as (other, _):
         notes = [brief(hear(connection))]
         push(other, event("1"))
         return [*notes, *end(connection)]
@@ -309,8 +309,8 @@ def expiries(address: str) -> Any:
 
 def renewals(address: str) -> Any:
     with (
-        member(address, "r", good(left=1)) as (connection, _),
-        member(address, "else", good(left=1.1)) as (clock, _),
+        member(address, "r", good(left=2)) as (connection, _),
+        member(address, "else", good(left=2.1)) as (clock, _),
         member(address, "r") as (other, _),
     ):
         notes = [ask(connection, "auth", id="longer", authToken=good())]
@@ -378,7 +378,7 @@ def departures(address: str) -> Any:
 
 BAD = refused("TOKEN_INVALID")
 USERS = {**SETTINGS, "users": "alice,bob,Alice"}
-QUICK = {**SETTINGS, "grace": "1s"}
+QUICK = {**SETTINGS, "grace": "2s"}
 DEVELOPMENT = {**USERS, "require_auth": "false", "init_deadline": "3s"}
 EVENT = {"name": "named", "localTimestamp": WHEN}
 

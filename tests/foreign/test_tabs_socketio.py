@@ -243,7 +243,7 @@ def refreshing(address: str) -> Any:
 
 
 def expiries(address: str) -> Any:
-    given = good(left=1)
+    given = good(left=2)
     with tab(address, "a", given) as a, tab(address, "b", given) as b:
         return [ends(a), ends(b)]
 
@@ -676,7 +676,7 @@ def test_the_client_that_socketio_ships_is_served(node: str) -> None:
     asked = (["STATE_UPDATE", {"key": "k", "value": [1], "clock": {"a": 1}}], ["SYNC", {"since": 0}])
     with running(SERVER, SETTINGS, None, *SERVICE) as address:
         done = subprocess.run(
-            [node, str(client), f"http://{address}", json.dumps(auth(good(left=2))), *map(json.dumps, asked)],
+            [node, str(client), f"http://{address}", json.dumps(auth(good(left=5))), *map(json.dumps, asked)],
             capture_output=True,
             text=True,
             check=True,
