@@ -10,12 +10,13 @@ from typing import Any
 from conformance.arranging import arrange, bare_arguments
 from conformance.families import all_cases
 from conformance.plan import Plan
-from spec.compiling import compile_source
+from conformance.scripts import Case
+from spec.compiling import compile_source, load
 from spec.exits import Exit, Stop
 from spec.loading import Source, available, find, read, shown
 from spec.model import Document
 
-__all__ = ["explain"]
+__all__ = ["cases_by_rule", "explain"]
 
 
 def explain(identifier: str, protocol: str | None) -> str:
@@ -65,12 +66,26 @@ def _cited(value: Any, identifier: str, pointer: str = "") -> Iterator[str]:
 
 
 def _cases(document: Document, identifier: str, protocol: str) -> list[str]:
-    """The cases that cite a rule, at the parameters of each rollout stage that the document knows."""
-    found: dict[str, None] = {}
+    """The cases that cite a rule."""
+    return [case.id for case in _planned(document, protocol) if identifier in case.rules]
+
+
+def cases_by_rule(protocol: str) -> dict[str, dict[str, int]]:
+    """How many cases of each family are there for each rule of a document, named as for `handfast check`."""
+    found: dict[str, dict[str, int]] = {}
+    for case in _planned(load(protocol), protocol):
+        for rule in case.rules:
+            families = found.setdefault(rule, {})
+            families[case.family] = families.get(case.family, 0) + 1
+    return found
+
+
+def _planned(document: Document, protocol: str) -> list[Case]:
+    """Every case, each once, at the parameters of each rollout stage that the document knows."""
+    found: dict[str, Case] = {}
     stages = document.parameters["rollout"].values if "rollout" in document.parameters else ("",)
     for stage in stages:
         arguments = bare_arguments(protocol=protocol, set=[f"rollout={stage}"] if stage else [])
         for case in all_cases(Plan(arrange(arguments, "ws://127.0.0.1:1").target)):
-            if identifier in case.rules:
-                found.setdefault(case.id)
-    return list(found)
+            found.setdefault(case.id, case)
+    return list(found.values())

@@ -312,6 +312,20 @@ def test_documentation_is_written_and_checked(tmp_path: Path, capsys: pytest.Cap
     ]
 
 
+def test_cases_of_the_suite_are_counted_where_that_is_asked_for(tmp_path: Path) -> None:
+    """By family; a rule that nothing tests has none."""
+    assert main(["docs", "chat", "--cases", "--markdown", str(tmp_path)]) == 0
+    rules = {
+        line.split("</a>")[1].split(" |")[0]: line
+        for line in (tmp_path / "rules.md").read_text().splitlines()
+        if "</a>" in line
+    }
+
+    assert re.search(r"\(\d+ cases: .*\d+ timers", rules["CHAT-AUTH-4"])
+    assert "(no case)" in rules["CHAT-LEG-8"]
+    assert "cases:" not in tree()["rules.md"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"), [(("chat",), "what is to be written?"), (("chta", "--html", "x"), "did you mean `chat`?")]
 )

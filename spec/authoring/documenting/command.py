@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from spec.cli import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spec.authoring.documenting.blocks import Page
     from spec.authoring.outlining import Outline
     from spec.authoring.written import Written
 
@@ -18,10 +21,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("document", metavar="DOC", help="a packaged protocol by name, or a document's path")
     parser.add_argument("--html", metavar="FILE", help="write one page of HTML that needs nothing beside it")
     parser.add_argument("--markdown", metavar="FOLDER", help="write a tree of Markdown")
+    parser.add_argument("--cases", action="store_true", help="count the suite's cases for each rule (takes seconds)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail where what is there is stale")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from spec.authoring.documenting.contents import pages
     from spec.authoring.outlining import outline
     from spec.authoring.reading import read_document
     from spec.authoring.written import put, stale
@@ -30,21 +35,30 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.html is None and arguments.markdown is None:
         raise Stop(Exit.USAGE, "what is to be written?", "say `--html FILE` or `--markdown FOLDER`, or both")
     document = outline(read_document(arguments.document))
-    files = _written(document, arguments.html, arguments.markdown)
+    every = pages(document, _counted(arguments.document) if arguments.cases else None)
+    files = _written(document, every, arguments.html, arguments.markdown)
     if arguments.check:
         return stale(files, document.digest)
     put(files)
     return Exit.CONFORMANT
 
 
-def _written(document: Outline, page: str | None, folder: str | None) -> list[Written]:
-    from spec.authoring.documenting.contents import pages
+def _counted(name: str) -> dict[str, dict[str, int]]:
+    """The cases of whatever suite is installed, which this package does not know."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, dict[str, int]] = {}
+    for suite in entry_points(group="handfast.cases"):
+        found |= suite.load()(name)
+    return found
+
+
+def _written(document: Outline, every: Sequence[Page], page: str | None, folder: str | None) -> list[Written]:
     from spec.authoring.documenting.html import html
     from spec.authoring.documenting.markdown import markdown
     from spec.authoring.exporting.stamp import stamp
     from spec.authoring.written import Written
 
-    every = pages(document)
     made = f"Made from `{stamp(document)}` by `handfast docs`; do not edit it, make it anew."
     files = [Written(page, html(document, every, made))] if page is not None else []
     if folder is not None:

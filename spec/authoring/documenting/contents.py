@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from spec.authoring.documenting import behaviour, failures, messages, opening, overview, rest, rules, scenarios
 from spec.authoring.documenting.blocks import Page
+from spec.authoring.documenting.rules import Cases
 from spec.authoring.outlining import Outline
 
 __all__ = ["pages"]
 
 
-def pages(document: Outline) -> tuple[Page, ...]:
-    """Every page; a page for which the document has nothing is left out."""
+def pages(document: Outline, cases: Cases | None = None) -> tuple[Page, ...]:
+    """Every page; a page for which the document has nothing is left out.
+
+    `cases` are a suite's: for each rule how many of each family are there for it.
+    """
     found = (
         overview.page(document),
         overview.parameters(document),
@@ -25,6 +29,6 @@ def pages(document: Outline) -> tuple[Page, ...]:
         failures.tokens(document),
         scenarios.page(document),
         rest.page(document),
-        rules.page(document),
+        rules.page(document, cases),
     )
     return tuple(page for page in found if page is not None)

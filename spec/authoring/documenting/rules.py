@@ -13,9 +13,12 @@ from spec.authoring.documenting.words import anchor, applies, level
 from spec.authoring.outlining import Outline
 from spec.authoring.outlining.decisions import plainly
 
-__all__ = ["page"]
+__all__ = ["Cases", "page"]
 
 _MOST = 6
+
+Cases = Mapping[str, Mapping[str, int]]
+"""Rule -> family of cases -> how many of it are there for the rule."""
 
 
 @frozen
@@ -28,14 +31,17 @@ class _Cited:
     tested: str
 
 
-def page(document: Outline) -> Page:
-    """Every rule, in the document's order."""
+def page(document: Outline, cases: Cases | None = None) -> Page:
+    """Every rule, in the document's order, with the number of a suite's cases for it where those are given."""
     cited: dict[str, dict[_Cited, int]] = {}
     for pointer, rule in _citations(document.data, ()):
         places = cited.setdefault(rule, {})
         place = _place(document, pointer)
         places[place] = places.get(place, 0) + 1
-    rows = [_row(name, rule, cited.get(name, {})) for name, rule in document.section("rules").items()]
+    rows = [
+        _row(name, rule, cited.get(name, {}), None if cases is None else cases.get(name, {}))
+        for name, rule in document.section("rules").items()
+    ]
     told = (
         "A rule is tested through the places that carry it out. What a suite runs for a rule: `handfast explain RULE`; "
         "what a server does about it: `handfast check URL`."
@@ -47,7 +53,9 @@ def page(document: Outline) -> Page:
     return Page("rules", "Rules", blocks)
 
 
-def _row(name: str, rule: Mapping[str, Any], cited: Mapping[_Cited, int]) -> tuple[Inline, ...]:
+def _row(
+    name: str, rule: Mapping[str, Any], cited: Mapping[_Cited, int], cases: Mapping[str, int] | None
+) -> tuple[Inline, ...]:
     places: list[Piece] = []
     for place, times in list(cited.items())[:_MOST]:
         many = f" ({times} times)" if times > 1 else ""
@@ -61,8 +69,14 @@ def _row(name: str, rule: Mapping[str, Any], cited: Mapping[_Cited, int]) -> tup
         Strong(level(plainly(rule.get("level", "")))),
         applies(rule.get("applies", {})),
         places or "nothing",
-        _tested(rule, cited),
+        _tested(rule, cited) + ("" if cases is None else _counted(cases)),
     )
+
+
+def _counted(cases: Mapping[str, int]) -> str:
+    """How many cases there are for a rule, by family, the most first."""
+    told = ", ".join(f"{many} {family}" for family, many in sorted(cases.items(), key=lambda both: (-both[1], both[0])))
+    return f" ({sum(cases.values())} cases: {told})" if cases else " (no case)"
 
 
 def _tested(rule: Mapping[str, Any], cited: Mapping[_Cited, int]) -> str:
