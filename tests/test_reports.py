@@ -145,3 +145,26 @@ def test_the_formats_are_as_old_as_the_table_says(run: Path) -> None:
     [first] = {json.loads(line)["format"] for line in (run / "report.jsonl").read_text().splitlines()[:1]}
     assert str(first) == KINDS["jsonl"].version == KINDS["json"].version
     assert re.search(r'"format": 1\b', (run / "report.json").read_text())
+
+
+# -------------------------------------------------------------------------------------------------------- baseline
+
+
+def test_the_life_of_a_baseline(tmp_path: Path) -> None:
+    """Written from a run, it lets the same failures through, and goes when they are mended."""
+    chosen = ("--run", "rooms", "--shrink", "0", "--report", "jsonl:r.jsonl")
+    update = ("baseline", "update", "known.toml", "--from", "r.jsonl")
+    with serving("chat_websockets", "message", "reauth-joins-twice") as address:
+        assert checked(address, "message", tmp_path, *chosen).code == 1
+        assert handfast(tmp_path, *update, "--reason", "copies are doubled").code == 0
+        again = checked(address, "message", tmp_path, *chosen, "--baseline", "known.toml")
+    with serving("chat_websockets", "message") as address:
+        mended = checked(address, "message", tmp_path, *chosen, "--baseline", "known.toml")
+
+    assert (again.code, again.report["verdict"]) == (0, "conformant"), again.output
+    assert again.report["counts"]["known"] > 0
+    assert mended.code == 1
+    assert "is fixed" in mended.report["baseline"]["misfits"][0]
+    assert "remove the entry" in mended.output
+    assert handfast(tmp_path, *update).code == 0
+    assert "[[known]]" not in (tmp_path / "known.toml").read_text()
