@@ -16,11 +16,12 @@ from typing import Any
 from attrs import evolve, frozen
 
 from conformance.target import Addresses, Target, loopback
-from conformance.targetfile import read_target_file
+from conformance.targetfile import KEYS, read_target_file
 from conformance.tokenbook import TokenBook
 from conformance.tripwire import Tripwire
 from conformance.wire import Endpoint
 from spec.compiling import load
+from spec.deploying import read_deployment
 from spec.exits import Exit, Stop
 from spec.keyring import key_arguments, keyring
 from spec.loading import DocumentError, UnknownProtocol
@@ -69,6 +70,10 @@ def target_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], help="a parameter as deployed (repeatable)"
     )
+    parser.add_argument(
+        "--with", metavar="NAME=env:VARIABLE", action="append", default=[], dest="deployed",
+        help="what the document asks of a deployment, such as service_token=env:SERVICE (repeatable)",
+    )  # fmt: skip
     parser.add_argument("--ca", metavar="FILE", help="the certificate authority of a wss:// target")
     parser.add_argument("--connections", metavar="N", type=int, help="how many connections may be open at once")
     parser.add_argument(
@@ -82,7 +87,14 @@ _NAMES = ("protocol", "document", "target", "secret", "key", "kid", "token", "is
 def bare_arguments(**given: Any) -> argparse.Namespace:
     """Flags as if only these had been given."""
     return argparse.Namespace(
-        **{**dict.fromkeys((*_NAMES, "connections")), "set": [], "quick": False, "i_own_this_target": False, **given}
+        **{
+            **dict.fromkeys((*_NAMES, "connections")),
+            "set": [],
+            "deployed": [],
+            "quick": False,
+            "i_own_this_target": False,
+            **given,
+        }
     )
 
 
@@ -123,13 +135,16 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
         raise Stop(Exit.USAGE, str(problem)) from None
     tripwire = Tripwire()
     book = _book(arguments, file["tokens"], document, parameters, tripwire)
+    deployed = [f"{name}={reference}" for name, reference in file["deployment"].items()] + (arguments.deployed or [])
+    deployment = read_deployment(document, deployed, complete=False)
     target = Target(
         endpoint=endpoint,
         document=document,
         parameters=parameters,
         book=book,
         tripwire=tripwire,
-        machine=Machine(document, parameters, book.judge),
+        machine=Machine(document, parameters, book.judge, deployment),
+        deployment=deployment,
         addresses=Addresses.for_host(endpoint.address or endpoint.host, tuple(file["addresses"].get("pool", ())), seed),
         tag=f"{random.SystemRandom().randrange(16**8):08x}",
         epoch=time.time(),
@@ -169,11 +184,7 @@ def _file(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     if arguments.target is not None:
         return read_target_file(Path(arguments.target))
     default = Path("handfast.toml")
-    return (
-        read_target_file(default)
-        if default.exists()
-        else {key: {} for key in ("target", "parameters", "tokens", "addresses", "run")}
-    )
+    return read_target_file(default) if default.exists() else {key: {} for key in KEYS}
 
 
 def _first(*values: Any) -> Any:

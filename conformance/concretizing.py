@@ -219,7 +219,14 @@ class Concretizer:
         send = self._plan.send(WHO, wanted.name, id=identifier, **words)
         if verdict == "absent" and "token" in classes:
             send = self._bare(send)
+        if self._elsewhere(wanted):
+            send = evolve(send, change={**send.change, "/namespace": "/handfast"})
         return self._spoiled(send) if classes.get("payload") == "invalid" else send
+
+    def _elsewhere(self, wanted: Input) -> bool:
+        """Whether an input is of another namespace: its document compares one of the message's own members."""
+        others = [self._document.facts[fact] for fact, value in wanted.facts if value == "other"]
+        return any(str(f.options.get("left", "")) == "$message.namespace" for f in others if f.kind == "same")
 
     def _bare(self, send: Send) -> Send:
         """The message without its token."""

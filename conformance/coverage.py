@@ -29,7 +29,10 @@ def _transitions(plan: Plan, reached: set[str]) -> dict[str, list[str]]:
     tables = [*document.receive.values()]
     for state in document.states.values():
         tables += [*state.receive.values(), *(timer.expire for timer in state.timers)]
-    every = [row.pointer for row in document.opening] + [case.pointer for cases in tables for case in cases]
+    tables += [timer.expire for timer in document.timers]
+    every = [row.pointer for row in document.opening]
+    every += [row.pointer for endpoint in document.http.values() for row in endpoint.rows]
+    every += [case.pointer for cases in tables for case in cases]
     return {"reached": sorted(reached & set(every)), "unreached": sorted(set(every) - reached)}
 
 
@@ -46,6 +49,8 @@ def coverage(plan: Plan, cases: Iterable[Case], results: Mapping[str, Result], *
             rules["elsewhere"][rule.id] = rule.reason or f"observable in the {rule.observe} only"
         elif unapplied is not None:
             rules["not applicable"][rule.id] = unapplied
+        elif rule.id not in plan.document.cited:
+            rules["not applicable"][rule.id] = "nothing in this protocol comes under it"
         elif rule.id in reached:
             rules["reached"][rule.id] = ""
         elif rule.id in plan.untried:

@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field, frozen
 
 from conformance.framing import Closed, Receiver, Took
-from conformance.scripts import Close, Expire, Frames, HalfClose, Idle, Open, Raw, Reset, Send, Settle, Step, token
+from conformance.scripts import (
+    Close,
+    Expire,
+    Frames,
+    HalfClose,
+    Idle,
+    Open,
+    Post,
+    Raw,
+    Reset,
+    Send,
+    Settle,
+    Step,
+    token,
+)
 from conformance.symbols import Symbols
 from spec.machine import Binary, Emission, NotUTF8, Output, Refusal, Text, Upgrade
 from spec.machine.values import Breach, Frame
@@ -74,6 +88,8 @@ class Route:
             more["left"] = life
         if label is not None:
             more["label"] = label
+        if room != "a":
+            more["room"] = room
         wanted = token("valid", subject or client, **more)
         opening = evolve(
             self.opening,
@@ -234,6 +250,7 @@ class Stage:
         self._behind: dict[str, Stage] = {}
         self._receivers: dict[str, Receiver] = {}
         self._ears: dict[str, Ear] = {}
+        self._silent: set[int] = set()
         self.spoke = False
         self.touched: dict[str, None] = {}
 
@@ -252,7 +269,7 @@ class Stage:
         self._step(step)
         mine = self._outputs if self._outputs is not before else []
         self.spoke = any(isinstance(output, Emission) and output.broadcast for output in mine)
-        sends = isinstance(step, Open | Send | Raw)
+        sends = isinstance(step, Open | Post | Send | Raw)
         rules = (*getattr(step, "rules", ()), *(self._rules if sends else ()), *(r for o in mine for r in o.rules))
         before = self._outputs
         self._tick(self._now)
@@ -266,6 +283,7 @@ class Stage:
         other._symbols = self._symbols.copy(other._clock)
         other._answer, other._outputs, other._rules = self._answer, self._outputs, self._rules
         other._unheard, other._shared = self._unheard, self._shared
+        other._silent = set(self._silent)
         other._ears = {name: ear.copy() for name, ear in self._ears.items()}
         other._receivers = deepcopy(self._receivers) if self._receivers else {}
         other.spoke, other.touched = self.spoke, dict(self.touched)
@@ -305,7 +323,7 @@ class Stage:
     def _step(self, step: Step) -> None:
         client = getattr(step, "client", None)
         connected = self._numbers.get(client or "") in self._world.connections
-        self._unheard += client is not None and not connected and not isinstance(step, Open)
+        self._unheard += client is not None and not connected and not isinstance(step, Open | Post)
         match step:
             case Open(client=client):
                 request = self._symbols.request(step, step.address or client)
@@ -315,7 +333,10 @@ class Stage:
                 if isinstance(answer, Upgrade):
                     self._numbers[client], self._ears[client] = answer.connection, self._machine.ear()
                     self._outputs = list(answer.outputs)
+                    self._silent |= {answer.connection} if step.silent else set()
                     self._hear(self._outputs)
+            case Post(client=client):
+                self._post(step)
             case Send(client=client):
                 text = self._symbols.message(step)
                 self._hear_frame(client, Text(text, len(text.encode("utf-8", "surrogatepass"))))
@@ -336,6 +357,12 @@ class Stage:
                 self._tick(self._now + (seconds or 0.0))
             case _:
                 pass
+
+    def _post(self, step: Post) -> None:
+        request = self._symbols.post(step, step.client)
+        self._answer = answer = self._machine.request(self._world, step.endpoint, request, self._now)
+        self._rules, self._outputs = answer.rules, list(answer.outputs)
+        self._hear([answer, *answer.outputs])
 
     def _end(self, client: str) -> None:
         if client in self._numbers:
@@ -370,9 +397,17 @@ class Stage:
 
     def _expire(self, client: str, timer: str | None) -> None:
         connection = self._world.connections.get(self._numbers.get(client, 0))
-        dues = [due.at for (_, name), due in connection.timers.items() if timer in {None, name}] if connection else []
+        timers = connection.timers.items() if connection else ()
+        dues = [due.at for (state, name), due in timers if timer == name or (timer is None and state)]
         if dues:
             self._tick(max(dues) if timer is None else min(dues))
+
+    def _attend(self, output: Output) -> None:
+        """Answer what a client that is there answers at once."""
+        form = self._target.document.messages[output.message].server if isinstance(output, Emission) else None
+        if form is not None and form.answered_by is not None and output.connection not in self._silent:
+            read = self._machine.reader.read_value({"type": form.answered_by})
+            self._machine.receive(self._world, output.connection, read, self._now)
 
     def _hear(self, came: Iterable[Refusal | Upgrade | Output]) -> None:
         self.heard += [(self._now - self._epoch, one) for one in came]
@@ -394,4 +429,6 @@ class Stage:
             self._now = max(self._now, due[0])
             self._outputs = self._machine.fire(self._world, due[1], *due[2], self._now)
             self._hear(self._outputs)
+            for output in self._outputs:
+                self._attend(output)
         raise Endless

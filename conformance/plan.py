@@ -10,6 +10,7 @@ from attrs import asdict, evolve
 from conformance.exploring import Explorer, Rehearsal, Route, Stage, example
 from conformance.scripts import Case, Open, Send, Settle, Step
 from spec.abstraction import Input, abstract, hsi, merged, transition_cover
+from spec.bindings.registry import BINDINGS
 from spec.machine import Emission
 from spec.machine.world import CLOSED
 from spec.model import Document, Message
@@ -47,12 +48,15 @@ class Plan:
         self.level = level
         self.deep = level == "deep"
         self.document: Document = target.document
+        self.binding = BINDINGS[target.document.binding]
         self.parameters = target.parameters
         self.book: TokenBook = target.book
         self.explorer = Explorer(target)
         self.routes = self.explorer.routes
         self.untried: dict[str, str] = {}
         self.left_out: list[str] = []
+        if not self.binding.enveloped:
+            self.left_out.append(f"drawn examples: none are drawn yet for the binding {target.document.binding}")
         self.layer = merged(abstract(target.document, target.parameters))
         self._broadcasts: list[tuple[str, str]] | None = None
         self._probes = {state: self._find_probe(route) for state, route in self.routes.items()}

@@ -18,8 +18,10 @@ from conformance.sieve import Sieve
 from conformance.symbols import UPGRADE, Symbols
 from conformance.target import Target
 from conformance.tokenbook import Minted, Unavailable
-from conformance.wire import NotWebSocket, Unanswered, Unreachable, Wire
+from conformance.wire import NotWebSocket, Unanswered, Unreachable, Wire, post
 from spec.bindings.json import encode
+from spec.bindings.registry import BINDINGS
+from spec.expressions import pointer_get, pointer_put
 from spec.machine import Binary, NotUTF8, Text
 from spec.tracker import Finding, Firing, Tracker
 
@@ -140,6 +142,12 @@ class Player:
         self._held: dict[str, list[tuple[bytes, tuple[str, ...]]]] = {}
         self._seen: list[Observed] = []
         self._step_number = 0
+        self._silent: set[str] = set()
+        self._attended = {
+            message.name: message.server.answered_by
+            for message in target.document.messages.values()
+            if message.server is not None and message.server.answered_by is not None
+        }
 
     async def play(self, case: scripts.Case) -> Outcome:
         """Play a case to its end or to its first hard finding."""
@@ -216,6 +224,8 @@ class Player:
                 self._note(client, ">", "FIN, and reads on")
                 self._tracker.finished(client, self._clock())
                 await self._wires[client].finish()
+            case scripts.Post():
+                await self._post(step)
             case scripts.Send():
                 await self._send(step)
             case scripts.Raw():
@@ -246,6 +256,7 @@ class Player:
 
     async def _open(self, step: scripts.Open) -> None:
         number = self._step_number
+        self._silent |= {step.client} if step.silent else set()
         source = self._address(step.address or step.client)
         request = self._symbols.request(step, source or "the suite")
         heard = self._listener(step.client)
@@ -266,6 +277,18 @@ class Player:
             assert self._nursery is not None
             self._nursery.start_soon(wire.listen)
         self._asking.discard(step.client)
+        self._changed.set()
+
+    async def _post(self, step: scripts.Post) -> None:
+        source = self._address(step.client)
+        request = self._symbols.post(step, source or "the suite")
+        said = request.body[:200].decode("utf-8", "replace")
+        self._note(step.client, ">", f"{request.method} {request.target} {said}")
+        self._tracker.requested(step.client, request, self._clock(), step.rules)
+        answer, at = await post(self._target.endpoint, source, request, self._clock)
+        self._note(step.client, "<", f"{answer.status} {answer.body[:200]}".rstrip(), at)
+        self._observe(step.client, "http", (answer.status, answer.body, None), at)
+        self._tracker.answered(step.client, answer, at)
         self._changed.set()
 
     def _address(self, label: str) -> str | None:
@@ -390,6 +413,7 @@ class Player:
                 self._note(client, "<", value, at)
                 self._observe(client, kind, value, at)
                 self._tracker.received(client, value, at)
+                self._attend(client, value)
                 if self._measures:
                     taken = at - self._sent_at.get(client, at)
                     self._outcome.timings.setdefault(f"{client}:{_type_of(value)}", taken)
@@ -408,6 +432,21 @@ class Player:
                 self._note(client, ".", value, at)
                 self._observe(client, kind, value, at)
                 self._tracker.closed(client, None, "", at)
+
+    def _attend(self, client: str, text: str) -> None:
+        """Answer what a client that is there answers at once."""
+        if not self._attended or client in self._silent:
+            return
+        binding, discriminator = BINDINGS[self._target.document.binding], self._target.document.envelope.discriminator
+        for body in binding.decoder("server", None).feed(Text(text, len(text))):
+            name = pointer_get(body, discriminator) if isinstance(body, dict) else None
+            answer = self._attended.get(name) if isinstance(name, str) else None
+            if answer is not None and self._nursery is not None:
+                said: dict[str, Any] = {}
+                pointer_put(said, discriminator, answer)
+                payload = binding.encode(said, encode).encode()
+                self._tracker.sent(client, Text(payload.decode(), len(payload)), self._clock())
+                self._nursery.start_soon(self._wires[client].send_text, payload)
 
     # ------------------------------------------------------------------------------------------------- waiting
 

@@ -4,7 +4,8 @@ Values that only a run knows are symbols, mappings with one key that begins with
 
 `{"$token": {"recipe": "valid", "subject": "ana", "left": 600}}` a token, minted when first needed (same symbol, same
 token); `{"$id": "first"}` a message id, fresh in each run; `{"$room": "a"}` a name of a room; `{"$join": [...]}` texts
-put together; `{"$fill": {"text": "x", "times": 4000}}` a text repeated; `{"$path": "a"}` the request path of a room.
+put together; `{"$fill": {"text": "x", "times": 4000}}` a text repeated; `{"$path": "a"}` the request path of a room;
+`{"$deployed": "service_token"}` what the deployment gave.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ __all__ = [
     "Knock",
     "Open",
     "Ping",
+    "Post",
     "Raw",
     "Release",
     "Reset",
@@ -92,7 +94,8 @@ class Open:
     `path` replaces the protocol's own path (relative to the target's base); `room` names the path's parameters;
     `address` names a source address that clients share; without it, each client has its own. `each` writes the request
     so many bytes at a time; `narrow` asks for small buffers, so that it is soon felt when the client stops reading.
-    Without `waits`, the script goes on before the answer has come.
+    Without `waits`, the script goes on before the answer has come. A `silent` client leaves unanswered what a
+    client that is there answers at once.
     """
 
     client: str
@@ -107,6 +110,7 @@ class Open:
     narrow: bool = False
     waits: bool = True
     rules: tuple[str, ...] = ()
+    silent: bool = False
 
 
 @frozen
@@ -142,6 +146,24 @@ class Send:
     around: tuple[str, str] = ("", "")
     fragments: int = field(default=1, validator=_within(1, _LARGEST))
     written: Mapping[str, str] = field(factory=dict, validator=_spelling)
+    rules: tuple[str, ...] = ()
+
+
+@frozen
+class Post:
+    """Send a request to an endpoint, and read its answer.
+
+    `body` is JSON, or `text` stands in its place; `pad_to` fills it with a member to so many bytes. `credential` is
+    what stands behind `Bearer`, None for no header.
+    """
+
+    client: str
+    endpoint: str
+    body: Any = field(factory=dict)
+    text: Any = None
+    credential: Any = None
+    headers: tuple[tuple[str, Any], ...] = ()
+    pad_to: int | None = field(default=None, validator=_within(0, _LARGEST))
     rules: tuple[str, ...] = ()
 
 
@@ -277,7 +299,7 @@ class Reset:
     gently: bool = False
 
 
-_Talk = Open | Knock | Send | Raw | Fragment | Frames | Ping | Close
+_Talk = Open | Knock | Post | Send | Raw | Fragment | Frames | Ping | Close
 Step = _Talk | Hold | Release | Stall | HalfClose | Reset | Settle | Expire | Idle
 
 _STEPS: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in get_args(Step)}
@@ -337,7 +359,7 @@ def unopened(steps: Iterable[Step]) -> int | None:
     opened: set[str | None] = {None}
     for index, step in enumerate(steps):
         client = getattr(step, "client", None)
-        if isinstance(step, Open | Knock):
+        if isinstance(step, Open | Knock | Post):
             opened.add(client)
         elif client not in opened:
             return index

@@ -90,7 +90,7 @@ def choose(plan: Plan, arranged: Arranged, saved: SavedFailures | None = None) -
 
 def _drawn(plan: Plan, arranged: Arranged) -> list[Case]:
     """The examples that are wanted; where none are, what draws them is not even imported."""
-    if not arranged.examples:
+    if not arranged.examples or not plan.binding.enveloped:
         return []
     # Plugins of Hypothesis are for tests: Trio's takes a hold of its scheduler's chance, and brings pytest along.
     os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "1")

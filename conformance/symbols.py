@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -15,18 +15,32 @@ from conformance.tokenbook import Minted
 from spec.bindings.json import encode
 from spec.bindings.registry import BINDINGS
 from spec.bindings.spelling import spell
-from spec.expressions import pointer_get, pointer_parts, pointer_put, rfc3339
+from spec.expressions import pointer_get, pointer_parts, pointer_put, rfc3339, root_of
 from spec.machine import Request
+from spec.model import Document, Set
 
 if TYPE_CHECKING:
     from conformance.target import Target
 
-__all__ = ["UPGRADE", "Symbols"]
+__all__ = ["UPGRADE", "Symbols", "room_claim"]
 
 _RUN = 16
 """A run of so many characters of a token gives it away."""
 
 UPGRADE = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
+
+
+@lru_cache(16)
+def room_claim(document: Document) -> str | None:
+    """The claim that says which room a client belongs to, where no path does."""
+    names = {root_of(str(key)) for key in document.rooms.values()}
+    cases = [case for state in document.states.values() for cases in state.receive.values() for case in cases]
+    for effect in (effect for case in cases for effect in case.do):
+        for name, value in effect.values.items() if isinstance(effect, Set) else ():
+            fact = document.facts.get(root_of(value)) if isinstance(value, str) and value.startswith("$") else None
+            if name in names and fact is not None and fact.kind == "token":
+                return str(value).partition(".")[2]
+    return None
 
 
 class Symbols:
@@ -70,7 +84,8 @@ class Symbols:
         headers = [(name, str(self.value(value))) for name, value in step.headers]
         if step.offer:
             headers.append(("Sec-WebSocket-Protocol", ", ".join(step.offer)))
-        query = [(name, str(self.value(value))) for name, value in step.query]
+        query = [*self._target.document.query.items()]
+        query += [(name, str(self.value(value))) for name, value in step.query]
         path = self._path(step) + (f"?{urlencode(query)}" if query else "")
         return Request("GET", path, (*headers, *(UPGRADE if step.websocket else ())), address)
 
@@ -84,13 +99,34 @@ class Symbols:
             path = before + quote(str(name), safe="") + rest.partition("}")[2]
         return path
 
+    def post(self, step: scripts.Post, address: str) -> Request:
+        """The request that a step sends to an endpoint."""
+        endpoint = self._target.document.http[step.endpoint]
+        headers = [("Content-Type", "application/json")]
+        if step.credential is not None:
+            headers.append(("Authorization", f"Bearer {self.value(step.credential)}".rstrip()))
+        headers += [(name, str(self.value(value))) for name, value in step.headers]
+        body = self.value(step.body)
+        text = encode(body) if step.text is None else str(self.value(step.text))
+        if step.pad_to is not None:
+            room = max(0, step.pad_to - len(encode({**body, "padding": ""}).encode()))
+            text = encode({**body, "padding": "x" * room})
+        data = text.encode("utf-8", "surrogatepass")
+        return Request(endpoint.method, endpoint.path, tuple(headers), address, data)
+
+    def _deployed(self, name: Any) -> str:
+        return self._target.deployment.get(name, "handfast")
+
     def message(self, step: scripts.Send) -> str:
         """The text of the message that a step sends."""
         envelope = self._target.document.envelope
         body: dict[str, Any] = {}
         pointer_put(body, envelope.discriminator, step.message)
+        binding = BINDINGS[self._target.document.binding]
+        given = {"$id": None} if step.id is None else step.id
         if envelope.names_id:
-            pointer_put(body, envelope.id, self.value({"$id": None} if step.id is None else step.id))
+            own = self.value(given)
+            pointer_put(body, envelope.id, binding.identifier(own) if isinstance(own, str) else own)
         for pointer in envelope.client.times[0]:
             pointer_put(body, pointer, rfc3339(self._clock()))
         pointer_put(body, envelope.payload, self.value(step.payload))
@@ -101,14 +137,15 @@ class Symbols:
         for pointer in step.drop:
             _remove(body, pointer)
         if step.pad_to is not None:
-            body["padding"] = ""
-            room = max(0, step.pad_to - len(encode(body).encode()))
+            padded = body if binding.enveloped else body.setdefault(envelope.payload.lstrip("/"), {})
+            padded["padding"] = ""
+            room = max(0, step.pad_to - len(binding.encode(body, encode).encode()))
             wide, rest = divmod(room, len(step.pad_with.encode()))
-            body["padding"] = step.pad_with * wide + "x" * rest
+            padded["padding"] = step.pad_with * wide + "x" * rest
         # A token in other letters would be hidden nowhere.
         tokens = {minted.text for minted in self._tokens.values()} if step.written else ()
         write = partial(spell, **step.written, keep=tokens) if step.written else encode
-        text = BINDINGS[self._target.document.binding].encode(body, write)
+        text = binding.encode(body, write)
         before, behind = step.around
         return f"{before}{text}{behind}"
 
@@ -193,6 +230,11 @@ class Symbols:
     def _token(self, wanted: Mapping[str, Any]) -> str:
         key = json.dumps(wanted, sort_keys=True)
         if key not in self._tokens:
+            claim = room_claim(self._target.document)
+            if claim is not None:
+                room = wanted.get("room", "a")
+                name = self.value({"$room": room} if isinstance(room, str) else room)
+                wanted = {**wanted, "claims": {claim: name, **wanted.get("claims", {})}}
             subject = self._room(wanted.get("subject", "ana"))
             self._tokens[key] = minted = self._mint(wanted, subject, self._clock())
             self._told(minted)
@@ -204,6 +246,7 @@ _SYMBOLS: dict[str, Callable[[Symbols, Any], Any]] = {
     "$id": Symbols._id,
     "$room": Symbols._room,
     "$path": Symbols._target_of,
+    "$deployed": Symbols._deployed,
     "$subject": Symbols._room,
     "$join": Symbols._join,
     "$fill": Symbols._fill,

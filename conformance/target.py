@@ -79,6 +79,7 @@ class Target:
     connections: int = 200
     owned: bool = False
     given: frozenset[str] = frozenset()
+    deployment: Mapping[str, str] = field(factory=dict, repr=False)
     slack: Slack = field(factory=Slack)
     quiet: float = 0.15
     round_trip: float = 0.0
@@ -93,4 +94,8 @@ class Target:
         if name not in self.parameters:
             return self
         parameters = {**self.parameters, name: min(self.parameters[name], 2 * self.quiet)}
-        return evolve(self, parameters=parameters, machine=Machine(self.document, parameters, self.book.judge))
+        return evolve(self, parameters=parameters, machine=self.machine_of(parameters))
+
+    def machine_of(self, parameters: Mapping[str, Any]) -> Machine:
+        """The machine of the document under parameters."""
+        return Machine(self.document, parameters, self.book.judge, self.deployment)

@@ -24,6 +24,7 @@ KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "issuer": str,
         "audience": str,
     },
+    "deployment": {},
     "addresses": {"pool": list},
     "run": {"level": str, "fail_on": str, "run": list, "skip": list, "seed": int, "examples": int},
 }

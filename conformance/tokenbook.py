@@ -183,6 +183,9 @@ class TokenBook:
             "exp": expires,
             "jti": str(wanted.get("label", "")),
         }
+        for name in self.document.claims.get("strings", ()):
+            claims.setdefault(name, f"handfast-{name}")
+        claims |= wanted.get("claims", {})
         if self.policy.issuer is not None:
             claims["iss"] = self.policy.issuer
         if self.policy.audience is not None:

@@ -27,9 +27,10 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from conformance import tcp
 from conformance.framing import CLOSE, CONTINUATION, TEXT, encode_frame
+from spec.machine import Request
 from spec.tracker import Answer
 
-__all__ = ["Endpoint", "NotWebSocket", "Unanswered", "Unreachable", "Wire"]
+__all__ = ["Endpoint", "NotWebSocket", "Unanswered", "Unreachable", "Wire", "post"]
 
 _PATIENCE = 10.0
 """How many seconds are waited for a connection, and for the answer to a request."""
@@ -397,3 +398,49 @@ class Wire:
             self._stream.close()
         elif self._stream is not None:
             await trio.aclose_forcefully(self._stream)
+
+
+async def post(
+    endpoint: Endpoint, source: str | None, request: Request, clock: Callable[[], float]
+) -> tuple[Answer, float]:
+    """Send a request with a body over a transport of its own; gives its answer and when that was complete.
+
+    Raises Unreachable where the transport ended before an answer, NotWebSocket where the answer is no HTTP.
+    """
+    stream = await endpoint.connect(source)
+    try:
+        with trio.move_on_after(_PATIENCE):
+            return await _exchange(stream, endpoint, request), clock()
+        raise Unanswered(f"no answer within {_PATIENCE:.0f} s")
+    except h11.RemoteProtocolError as problem:
+        raise NotWebSocket(f"the answer is not HTTP: {problem}") from None
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        raise Unanswered("the connection was closed without an answer") from None
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+async def _exchange(stream: trio.abc.Stream, endpoint: Endpoint, request: Request) -> Answer:
+    http, body = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024), bytearray()
+    headers = [("Host", endpoint.authority), ("Connection", "close"), *request.headers]
+    headers.append(("Content-Length", str(len(request.body))))
+    head = http.send(h11.Request(method=request.method, target=endpoint.prefix + request.target, headers=headers))
+    data = (head or b"") + (http.send(h11.Data(data=request.body)) or b"") + (http.send(h11.EndOfMessage()) or b"")
+    with suppress(trio.BrokenResourceError):
+        # A body that is not wanted may be answered before it is read.
+        await stream.send_all(data)
+    found: h11.Response | None = None
+    while True:
+        event = http.next_event()
+        if event is h11.NEED_DATA:
+            http.receive_data(bytes(await stream.receive_some(65536)))
+        elif isinstance(event, h11.Response):
+            found = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+        elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
+            break
+    if found is None:
+        raise Unanswered("the connection was closed without an answer")
+    pairs = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in found.headers.raw_items())
+    return Answer(found.status_code, pairs, body.decode("utf-8", "replace"))

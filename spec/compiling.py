@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ def compile_source(source: Source) -> model.Document:
             for name, form in errors.get("forms", {}).items()
         },
         links={name: _link(name, entry) for name, entry in data.get("links", {}).items()},
+        cited=frozenset(_cited({name: part for name, part in data.items() if name != "rules"})),
         records={name: tuple(entry["key"]) for name, entry in data.get("records", {}).items()},
         deployment=data.get("deployment", {}),
         http={name: _endpoint(name, entry, refusals, definitions) for name, entry in data.get("http", {}).items()},
@@ -147,6 +148,22 @@ def _form(entry: Mapping[str, Any], schema: Mapping[str, Any], at: str, definiti
         replies=entry.get("replies", False),
         times=(tuple(at + pointer for pointer in times.get("at", ())), _rules(times)),
     )
+
+
+_CITING = ("rules", "isolation", "order", "ordered", "timely", "close_rules")
+
+
+def _cited(value: Any) -> Iterator[str]:
+    """Every rule that a part of a document cites."""
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            if name in _CITING and isinstance(member, list):
+                yield from (rule for rule in member if isinstance(rule, str))
+            else:
+                yield from _cited(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _cited(item)
 
 
 def _farewell(entry: Mapping[str, Any] | None) -> tuple[str, float] | None:
@@ -320,9 +337,10 @@ def _effect(entry: Mapping[str, Any]) -> model.Effect:
 def _broadcast(entry: Mapping[str, Any]) -> model.Broadcast:
     order = entry.get("order", ())
     stream = order if isinstance(order, Mapping) else {"rules": order}
+    to = entry["to"]
     return model.Broadcast(
         entry["broadcast"],
-        entry["to"],
+        to if isinstance(to, str) else to["room"],
         entry.get("payload", {}),
         entry.get("in_reply", "none"),
         tuple(entry.get("isolation", ())),
@@ -330,6 +348,7 @@ def _broadcast(entry: Mapping[str, Any]) -> model.Broadcast:
         each=entry.get("each"),
         others=entry.get("except") == "sender",
         per=stream.get("per"),
+        key=None if isinstance(to, str) else to["key"],
     )
 
 

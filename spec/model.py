@@ -588,8 +588,8 @@ class Document:
     """A whole protocol; equal to itself alone, so that what is compiled of it can be kept beside it.
 
     `framing` maps kinds of WebSocket frames to the rules on them; `chosen` variables to how the server chooses
-    them; `timers` run beside the states; `farewell` is the
-    message that disconnects, with the seconds within which it is due; `query` is in every opening.
+    them; `timers` run beside the states; `farewell` is the message that disconnects, with the seconds within which it
+    is due; `query` is in every opening; `cited` are the rules that anything cites.
     """
 
     name: str
@@ -645,6 +645,7 @@ class Document:
     http: Mapping[str, Endpoint] = field(factory=dict)
     links: Mapping[str, Link] = field(factory=dict)
     error_forms: Mapping[str, ErrorForm] = field(factory=dict)
+    cited: frozenset[str] = frozenset()
 
     @cached_property
     def verdicts(self) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from conformance.families import (
     closing,
+    endpoints,
     histories,
     hostile,
     limits,
@@ -32,6 +33,7 @@ FAMILIES = {
         histories,
         messages,
         rooms,
+        endpoints,
         tokens,
         limits,
         closing,

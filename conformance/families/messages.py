@@ -38,25 +38,6 @@ _BAD_TIMES = {
     "null": None,
 }
 
-_MALFORMED = {
-    "empty": "",
-    "space": " ",
-    "brace": "{",
-    "null": "null",
-    "true": "true",
-    "number": "1",
-    "string": '"auth"',
-    "array": "[]",
-    "array-of-object": "[{}]",
-    "no-members": "{}",
-    "words": "hello",
-    "single-quotes": "{'type':'auth'}",
-    "trailing-comma": '{"type":"x",}',
-    "two-objects": "{}{}",
-    "deep": "[" * 5000,
-    "comment": "{} // no",
-}
-
 _AROUND = {
     "in-array": ("[", "]"),
     "in-object": ('{"message":', "}"),
@@ -102,31 +83,35 @@ def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bo
     plain = plan.send("ana", message.name, label="tried")
     # These ids are the same in every run: a token of a subject of its own keeps them from being replays.
     owned = plan.send("ana", message.name, label="owned", left=3000.0)
+    enveloped = plan.binding.enveloped
     accepted: dict[str, Send] = {
         "unknown-members": evolve(
             plain,
             change={"/handfast": {"a": [1]}, "/metadata": None},
             rules=plan.document.envelope.client.unknown_rules,
         ),
+        "id-shortest": evolve(owned, id="x"),
+        "id-longest": evolve(owned, id="i" * 128),
+        "id-unicode": evolve(owned, id="\U0001f35c" * 128),
+    }
+    accepted = accepted if enveloped else {}
+    accepted |= {
         "payload-unknown-members": evolve(
             plain,
             payload={**plain.payload, "handfast": True, "user_id": "somebody-else", "in_reply_to": "x"},
             rules=message.client.unknown_rules,
         ),
-        "id-shortest": evolve(owned, id="x"),
-        "id-longest": evolve(owned, id="i" * 128),
-        "id-unicode": evolve(owned, id="\U0001f35c" * 128),
     }
     times = plan.document.envelope.client.times[1]
     if whole:
-        for name, text in _TIMES.items():
+        for name, text in _TIMES.items() if times else ():
             accepted[f"time-{name}"] = evolve(plain, change={"/timestamp": text}, rules=times)
         for name, payload in valid_payloads(message.client, plain.payload).items():
             accepted[f"payload-{name}"] = evolve(plain, payload=payload)
     for name, send in accepted.items():
         steps = plan.probed((*route.steps("ana"), send, Settle()), "ana")
         yield plan.case(FAMILY, f"{where}/valid/{name}", steps, rules=plan.rehearse(steps[:-2] or steps).rules)
-    for name, send in _refused(plain, message, whole=whole).items():
+    for name, send in _refused(plain, message, whole=whole, enveloped=enveloped).items():
         steps = plan.probed((*_watched(plan, route), send, Settle()), "ana")
         yield plan.case(FAMILY, f"{where}/invalid/{name}", steps, rules=_rules(plan, route, send))
 
@@ -135,12 +120,14 @@ def _rules(plan: Plan, route: Route, send: Step) -> tuple[str, ...]:
     return plan.rehearse([*route.steps("ana"), send]).rules
 
 
-def _refused(plain: Send, message: Message, *, whole: bool) -> dict[str, Send]:
+def _refused(plain: Send, message: Message, *, whole: bool, enveloped: bool) -> dict[str, Send]:
     assert message.client is not None
     found = {
         f"payload-{name}": evolve(plain, payload=payload)
         for name, payload in invalid_payloads(message.client, plain.payload).items()
     }
+    if not enveloped:
+        return found
     found["id-missing"] = evolve(plain, drop=("/id",))
     found["payload-missing"] = evolve(plain, drop=("/payload",))
     if not whole:
@@ -162,11 +149,18 @@ def _refused(plain: Send, message: Message, *, whole: bool) -> dict[str, Send]:
 
 
 def _texts(plan: Plan, state: str, route: Route, *, whole: bool) -> Iterator[Case]:
-    malformed = _MALFORMED if whole else _some(_MALFORMED, "brace", "no-members", "array")
+    every = plan.binding.malformed
+    malformed = every if whole or not plan.binding.enveloped else _some(every, "brace", "no-members", "array")
     for name, text in malformed.items():
         send = Raw("ana", text=text)
         steps = plan.probed((*_watched(plan, route), send, Settle()), "ana")
         yield plan.case(FAMILY, f"text/{state}/{name}", steps, rules=_rules(plan, route, send))
+    if plan.binding.enveloped:
+        yield from _around(plan, state, route, whole=whole)
+    yield from _strangers(plan, state, route, whole=whole)
+
+
+def _around(plan: Plan, state: str, route: Route, *, whole: bool) -> Iterator[Case]:
     readable = Raw("ana", text='{"id":"handfast-readable"}')
     steps = plan.probed((*_watched(plan, route), readable, Settle()), "ana")
     yield plan.case(FAMILY, f"text/{state}/only-an-id", steps, rules=_rules(plan, route, readable))
@@ -177,6 +171,9 @@ def _texts(plan: Plan, state: str, route: Route, *, whole: bool) -> Iterator[Cas
             wrapped = evolve(plain, around=around)
             steps = plan.probed((*_watched(plan, route), wrapped, Settle()), "ana")
             yield plan.case(FAMILY, f"text/{state}/{message.name}-{name}", steps, rules=_rules(plan, route, wrapped))
+
+
+def _strangers(plan: Plan, state: str, route: Route, *, whole: bool) -> Iterator[Case]:
     types = _UNKNOWN_TYPES if whole else _some(_UNKNOWN_TYPES, "unknown", "prototype")
     unknown: dict[str, Send] = {name: Send("ana", kind, {}) for name, kind in types.items()}
     for message in plan.server_only():

@@ -8,7 +8,8 @@ from attrs import evolve
 
 from conformance.exploring import Route
 from conformance.plan import SOON, Plan
-from conformance.scripts import Case, Expire, Fragment, Idle, Ping, Send, Settle, Step
+from conformance.scripts import Case, Expire, Fragment, Idle, Open, Ping, Send, Settle, Step
+from spec.expressions import compile_expression
 from spec.machine.world import CLOSED
 
 FAMILY = "timers"
@@ -24,6 +25,7 @@ def cases(plan: Plan) -> Iterator[Case]:
             yield from _fires(plan, state, route, timer, left)
         yield from _follows(plan, state, route)
         yield from _stopped(plan, state, route)
+        yield from _beats(plan, state, route)
 
 
 def timers_of(plan: Plan, state: str, route: Route) -> dict[str, float | None]:
@@ -40,6 +42,28 @@ def timers_of(plan: Plan, state: str, route: Route) -> dict[str, float | None]:
             elif timer.name in plan.rehearse(route.steps("ana")).dues.get("ana", {}):
                 found[timer.name] = SOON
     return found
+
+
+def _beats(plan: Plan, state: str, route: Route) -> Iterator[Case]:
+    """Timers beside the states: what they send comes again and again, and who does not answer is let go."""
+    timers = plan.document.timers
+    spans = {timer.name: float(compile_expression(timer.after)({"parameters": plan.parameters})) for timer in timers}
+    beats = [spans[timer.name] for timer in timers if not timer.asked]
+    asked = [spans[timer.name] for timer in timers if timer.asked]
+    if not beats:
+        return
+    rules = tuple(rule for timer in timers for rule in timer.rules)
+    here, late = route.steps("ana"), 0.5
+    again = (*here, Idle(2 * max(beats) + late))
+    if plan.rehearse(again).states.get("ana", "closed") == "closed":
+        return
+    yield plan.case(FAMILY, f"{state}/beats", plan.probed(again, "ana"), rules=rules)
+    opening = here[0]
+    if asked and isinstance(opening, Open):
+        bound = max(beats) + max(asked)
+        allowed = plan.parameters["timer_late"].of(bound)
+        alone = (evolve(opening, silent=True), *here[1:], *route.steps("ben"), Idle(bound + allowed + late))
+        yield plan.case(FAMILY, f"{state}/silent", plan.probed(alone, "ben"), rules=rules)
 
 
 def _near(route: Route, left: float | None) -> tuple[Step, ...]:

@@ -116,6 +116,8 @@ class Classes:
         match fact.kind:
             case "running":
                 return self._without(fact, "stopping", "a server that stops needs a control hook")
+            case "record":
+                return self._without(fact, "present", "a record takes a post; the family `endpoints` tries it")
             case "limit":
                 return self._without(
                     fact, "exceeded", "a limit takes several connections; the family `limits` tries it"

@@ -264,9 +264,18 @@ class _Connection:
 
     def _spoken(self) -> dict[str, str]:
         """The messages that members of a room hear of each other, each with its room."""
-        cases = [case for leaf in self._leaves for name in self._document.messages for case in self._cases(leaf, name)]
-        said = [effect for case in cases for effect in case.do if isinstance(effect, model.Broadcast)]
-        return {effect.message: effect.room for effect in said}
+        names = [message.name for message in self._document.messages.values() if message.client is not None]
+        said = [effect for name in names for case in self._met(name) for effect in case.do]
+        return {effect.message: effect.room for effect in said if isinstance(effect, model.Broadcast)}
+
+    def _met(self, name: str) -> Iterator[model.Case]:
+        """The cases of a message that some combination of classes comes to."""
+        lists = [self._cases(leaf, name) for leaf in self._leaves]
+        for known in self._classes.products(lists)[:_MOST]:
+            for cases in lists:
+                case = self._classes.decide(cases, known)
+                if isinstance(case, model.Case):
+                    yield case
 
     def _cases(self, leaf: model.State, name: str) -> tuple[model.Case, ...]:
         """The cases that decide an input in a state: those of the innermost level that has any."""

@@ -74,6 +74,24 @@ class JSON:
     """The binding `json`: a body is the JSON value of a text message."""
 
     enveloped = True
+    malformed: Mapping[str, str] = {
+        "empty": "",
+        "space": " ",
+        "brace": "{",
+        "null": "null",
+        "true": "true",
+        "number": "1",
+        "string": '"auth"',
+        "array": "[]",
+        "array-of-object": "[{}]",
+        "no-members": "{}",
+        "words": "hello",
+        "single-quotes": "{'type':'auth'}",
+        "trailing-comma": '{"type":"x",}',
+        "two-objects": "{}{}",
+        "deep": "[" * 5000,
+        "comment": "{} // no",
+    }
 
     def decoder(self, role: str, largest: int | None) -> Decoder:
         """Both roles send alike."""

@@ -20,12 +20,12 @@ from spec.bindings.seam import Binary, Decoder, NotUTF8, Text, Unread, Write
 
 __all__ = ["PACKETS", "SocketIO"]
 
-PACKETS = ("open", "close", "ping", "pong", "connect", "connect_error", "disconnect", "ack")
+PACKETS = ("open", "close", "ping", "pong", "connect", "connect_error", "disconnect", "ack", "noop")
 """The types of packets that are no events. An event of such a name is told apart by what stands before it."""
 
 _EVENT = "event "
 _SENT = {
-    "client": {"close", "pong", "connect", "disconnect", "event", "ack"},
+    "client": {"open", "close", "pong", "upgrade", "noop", "connect", "disconnect", "event", "ack"},
     "server": {"open", "close", "ping", "noop", "connect", "connect_error", "disconnect", "event", "ack"},
 }
 """What each role sends once the WebSocket is up (Engine.IO `message` is told by the packet in it)."""
@@ -68,12 +68,14 @@ class _Decoder:
     def _transport(self, packet: engineio.Packet) -> Iterable[Any]:
         if packet.kind not in _SENT[self.role] or packet.data == "probe":
             yield Unread("malformed", f"a {self.role} sends no `{packet.kind}`")
+        elif packet.kind in {"open", "upgrade", "noop"} and self.role == "client":
+            yield {"type": "noop", "payload": {}}
         elif packet.kind == "open":
             assert isinstance(packet.data, str)
             engineio.Handshake.read(packet.data)
             yield {"type": "open", "payload": decode(packet.data)}
         elif packet.kind != "noop":
-            yield {"type": packet.kind}
+            yield {"type": packet.kind, "payload": {}}
 
 
 def _body(packet: socketio.Packet) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def _body(packet: socketio.Packet) -> dict[str, Any]:
         case "ack":
             body["reply_to"] = str(packet.id)
             body |= {"payload": _plain(packet.data[0])} if packet.data else {}
-        case "connect" | "connect_error":
+        case _:
             body["payload"] = packet.data or {}
     return body
 
@@ -106,6 +108,35 @@ class SocketIO:
     """Socket.IO v5 on Engine.IO v4."""
 
     enveloped = False
+    malformed: Mapping[str, str] = {
+        "empty": "",
+        "engine-type-7": "7",
+        "engine-type-9": "9x",
+        "engine-type-letter": "x",
+        "engine-ping": "2",
+        "engine-ping-probe": "2probe",
+        "packet-none": "4",
+        "packet-type-7": "47",
+        "packet-type-9": '49["handfast"]',
+        "packet-type-letter": "4abc",
+        "event-without-data": "42",
+        "event-not-json": '42["handfast",',
+        "event-words": "42abc",
+        "event-object": '42{"handfast":1}',
+        "event-text": '42"handfast"',
+        "event-null": "42null",
+        "event-nameless": "42[]",
+        "event-name-object": '42[{"handfast":1}]',
+        "event-name-null": "42[null]",
+        "event-connect": '42["connect"]',
+        "event-connect-error": '42["connect_error",{}]',
+        "event-disconnect": '42["disconnect"]',
+        "event-disconnecting": '42["disconnecting"]',
+        "event-new-listener": '42["newListener"]',
+        "event-remove-listener": '42["removeListener"]',
+        "acknowledgement-not-json": "431[",
+        "acknowledgement-object": '431{"ok":true}',
+    }
 
     def decoder(self, role: str, largest: int | None) -> Decoder:
         """Attachments span frames, so each connection has its own."""
@@ -121,15 +152,15 @@ class SocketIO:
         arguments = [body["payload"]] if "payload" in body else []
         match kind:
             case "open":
-                return f"0{write(body['payload'])}"
-            case "close" | "ping" | "pong":
+                return f"0{write(body.get('payload', {}))}"
+            case "close" | "ping" | "pong" | "noop":
                 return str(engineio.KINDS.index(kind))
             case "connect" | "connect_error":
                 return _packet(kind, namespace, "", write(body["payload"]) if body.get("payload") else "")
             case "disconnect":
                 return _packet(kind, namespace, "", "")
             case "ack":
-                return _packet(kind, namespace, body["reply_to"], write(arguments))
+                return _packet(kind, namespace, body.get("reply_to", "1"), write(arguments))
         return _packet("event", namespace, body.get("id", ""), write([kind.removeprefix(_EVENT), *arguments]))
 
 

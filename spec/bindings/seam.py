@@ -72,10 +72,12 @@ Write = Callable[[Any], str]
 class Binding(Protocol):
     """A wire; it holds nothing of a connection.
 
-    `enveloped` says that a client writes the envelope as JSON, and so may write it wrong in any member.
+    `enveloped` says that a client writes the envelope as JSON, and so may write it wrong in any member; `malformed` are
+    texts that are no message of a client, by what is wrong with them.
     """
 
     enveloped: bool
+    malformed: Mapping[str, str]
 
     def decoder(self, role: str, largest: int | None) -> Decoder:
         """A decoder of what `role` (`client` or `server`) sends; what is over `largest` bytes is `oversize`."""

@@ -123,7 +123,8 @@ class Closing:
 
     `how` says what counts: `frame` a close frame with the code; `end` any close frame or the bare end of the transport;
     `any` the same, behind what else is due; `disconnect` the same, before which a farewell may come; `leave` the
-    farewell or the end, whichever; `may` an end where nothing is due.
+    farewell or the end, whichever; `left` that nothing is due to a client that has left, whatever its
+    transport does; `may` an end where nothing is due.
     """
 
     connection: int

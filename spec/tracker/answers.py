@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from spec.bindings.json import NotJSON, decode
-from spec.expressions import Moment, read_moment
+from spec.expressions import Chosen, Moment, read_moment
 from spec.machine import Refusal, Upgrade
 from spec.model import Document
 from spec.tracker.findings import Finding
@@ -51,7 +51,7 @@ def answer_findings(
             text = f"the upgrade was refused with {answer.status}{_code(answer)}, expected 101"
             rules = tuple(dict.fromkeys((*rules, *_rules_of(document, _code(answer).strip()))))
             return [Finding("refused", rules, text, client, at, focus=focus)]
-        found = _subprotocol(expected, answer, rules, client, at)
+        found = _subprotocol(document, expected, answer, rules, client, at)
     else:
         if answer.status == 101:
             text = f"the upgrade was accepted, expected {expected.status} {expected.body.get('code', '')}"
@@ -61,8 +61,13 @@ def answer_findings(
     return [evolve(finding, focus=focus) for finding in found]
 
 
-def _subprotocol(expected: Upgrade, answer: Answer, rules: tuple[str, ...], client: str, at: float) -> list[Finding]:
+def _subprotocol(
+    document: Document, expected: Upgrade, answer: Answer, rules: tuple[str, ...], client: str, at: float
+) -> list[Finding]:
+    """Whether the subprotocol is the one due; a protocol that names none leaves it to servers."""
     selected = answer.header("sec-websocket-protocol")
+    if not any(version.subprotocol for version in document.versions):
+        return []
     if selected == expected.subprotocol:
         return []
     rules = tuple(dict.fromkeys((*expected.subprotocol_rules, *rules)))
@@ -82,6 +87,10 @@ def _refusal(expected: Refusal, answer: Answer, rules: tuple[str, ...], client: 
     body = _json(answer.body)
     for name, value in expected.body.items():
         got = body.get(name)
+        if isinstance(value, Chosen):
+            if not (isinstance(got, str) and got):
+                found.append(Finding("body", rules, f"the body's {name} is {short(got)}, expected a text", client, at))
+            continue
         same = (
             sorted(map(str, got)) == sorted(value)
             if isinstance(value, list) and isinstance(got, list)

@@ -103,8 +103,10 @@ class Diagnosis:
         match debt.output:
             case Emission(message=message, body=body):
                 return f"`{message}`{self.code(body)}"
-            case Closing(how="end" | "may"):
+            case Closing(how="end" | "may" | "any" | "disconnect"):
                 return "the end of the connection"
+            case Closing(how="leave"):
+                return "a disconnection"
             case Closing(code=0):
                 return "the answer to the close frame"
             case Closing(code=code):
@@ -132,6 +134,8 @@ class Diagnosis:
         if due is not None and how == "end":
             text = f"{what} where {self.name(due)} was due"
             return Finding("accepted", due.output.rules, text, client, at, focus=due.focus)
+        if view.status == "left":
+            return Finding("stray", view.last_rules, f"{what} behind the disconnection", client, at)
         if how == "may" and view.number not in h.world.connections:
             return Finding("stray", view.last_rules, f"{what} behind the end of the connection", client, at)
         return None
@@ -277,7 +281,7 @@ class Diagnosis:
         assert isinstance(debt.output, Closing)
         closing = debt.output
         h.findings.extend(self._follower.lateness(debt, client, at))
-        if closing.how != "frame":
+        if closing.how in {"end", "may"}:
             if closing.how == "end":
                 h.covered.update(debt.rules)
             return
@@ -285,11 +289,14 @@ class Diagnosis:
         if before and view.status != "closing":
             # The close that an error causes may not come before it; another close is none that it causes.
             groups = (self._document.close_rules, before[0].output.rules)
-            groups = groups if code == closing.code else groups[::-1]
+            groups = groups if code == closing.code or closing.how != "frame" else groups[::-1]
             rules = tuple(dict.fromkeys(rule for group in groups for rule in group))
             text = f"the connection ended before {self.name(before[0])} came"
             h.findings.append(Finding("missing", rules, text, client, at, code is None, before[0].focus))
-        if code is None or (closing.code and code != closing.code):
+        if closing.how != "frame":
+            h.covered.update(debt.rules)
+            h.transitions.add(closing.pointer)
+        elif code is None or (closing.code and code != closing.code):
             came = "the transport ended without a close frame" if code is None else f"closed with {_code_name(code)}"
             text = f"{came}, expected {'a close frame' if not closing.code else f'close {closing.code}'}"
             # An end without a close frame may be the network's doing, or the death of the peer.
@@ -311,7 +318,8 @@ class Diagnosis:
         for key, due in timers:
             debt = self._follower.fired(h, client, key, at).views[client].closing()
             closing = debt.output if debt is not None else None
-            if isinstance(closing, Closing) and closing.code == code and closing.reason in {None, reason}:
+            fits = isinstance(closing, Closing) and (closing.how != "frame" or closing.code == code)
+            if fits and isinstance(closing, Closing) and closing.reason in {None, reason}:
                 text = f"{what}: `{key[1]}` fired {due.at - at:.3f} s early"
                 self._follower.note_firing(h, client, key, due, at)
                 focus = h.focuses.get(due.cause, ())

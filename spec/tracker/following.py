@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from spec.expressions import compile_expression, pointer_parts
+from spec.expressions import compile_expression, pointer_get, pointer_parts
 from spec.machine import Closing, Emission, Output
 from spec.machine.machine import Machine
 from spec.machine.world import Due
@@ -63,7 +63,8 @@ class Follower:
         view = fired.views[client]
         assert view.number is not None
         due = fired.world.connections[view.number].timers[key]
-        outputs = self.machine.fire(fired.world, view.number, *key, max(at, due.at))
+        # What it starts may have been started as early as that, whenever its output was seen.
+        outputs = self.machine.fire(fired.world, view.number, *key, due.at)
         view.last_rules = outputs[0].rules if outputs else view.last_rules
         bound, focus = max(at, self.latest(h, due)), h.focuses.get(due.cause, ())
         self.owe(fired, outputs[:1], bound, focus)
@@ -142,6 +143,19 @@ class Follower:
             domain: tuple[Any, ...] = ("own", output.connection) if other is None else ("from", other)
             if isinstance(output, Emission) and output.stream is not None and other is not None:
                 domain = ("stream", *output.stream)
+            if isinstance(output, Emission) and output.source is None and output.broadcast is not None:
+                # What is posted reaches a room in the order posted only where a rule says so.
+                domain = ("post", output.message if output.order else output.cause)
+            if isinstance(output, Closing) and output.how == "left":
+                view.debts, view.status, view.last_rules = [], "left", output.rules
+                h.transitions.add(output.pointer)
+                continue
+            if isinstance(output, Closing) and output.how == "may":
+                view.debts.append(Debt(output, ("may", output.connection), math.inf, focus))
+                continue
+            if isinstance(output, Closing) and output.how in {"disconnect", "leave"}:
+                assert self.document.farewell is not None
+                latest += self.document.farewell[1] - self.within
             if isinstance(output, Closing):
                 # What others caused may be cut off by the close; what this connection caused comes before it.
                 own = ("own", output.connection)
@@ -159,6 +173,28 @@ class Follower:
         h.covered.update(debt.rules, debt.output.order, self.document.due_rules)
         h.transitions.add(debt.output.pointer)
         self.note_state(h, view)
+
+    def farewell(self, h: Hypothesis, client: str, body: Mapping[str, Any], at: float) -> bool:
+        """Note a farewell that a client was due, or may have before its end; False where it is none."""
+        view, document = h.views[client], self.document
+        debt = view.closing()
+        name = pointer_get(body, document.envelope.discriminator)
+        if debt is None or document.farewell is None or name != document.farewell[0]:
+            return False
+        closing = debt.output
+        own = [d for d in view.debts if d.domain == debt.domain]
+        if not isinstance(closing, Closing) or closing.how not in {"disconnect", "leave"} or own[0] is not debt:
+            return False
+        h.findings.extend(self.lateness(debt, client, at))
+        h.covered.update(debt.rules)
+        h.transitions.add(closing.pointer)
+        view.last_rules = debt.rules
+        if closing.how == "leave":
+            view.debts, view.status = [], "left"
+        else:
+            end = Debt(evolve(closing, how="any"), debt.domain, at + self.within + self.slack.lateness, debt.focus)
+            view.debts[view.debts.index(debt)] = end
+        return True
 
     def lateness(self, debt: Debt, client: str, at: float) -> Iterable[Finding]:
         """What is to be said of a debt that is paid only now."""

@@ -93,8 +93,9 @@ class View:
         return [d for d in heads if not isinstance(d.output, Pong) and getattr(d.output, "how", "") != "may"]
 
     def closing(self) -> Debt | None:
-        """The close that is due, if one is."""
-        return next((debt for debt in self.debts if isinstance(debt.output, Closing)), None)
+        """The close that is due, or else one that may come."""
+        found = [debt for debt in self.debts if isinstance(debt.output, Closing)]
+        return next((debt for debt in found if getattr(debt.output, "how", "") != "may"), found[0] if found else None)
 
 
 @frozen

@@ -20,6 +20,7 @@ from spec.machine.machine import Machine
 from spec.machine.values import Breach, Frame, Text
 from spec.machine.world import World
 from spec.messages import Ear, Read
+from spec.model import Emit
 from spec.tracker.answers import Answer, answer_findings
 from spec.tracker.content import Content
 from spec.tracker.diagnosis import Diagnosis
@@ -56,6 +57,8 @@ class Tracker:
         self._content = Content(self.document)
         self._used = {} if used is None else used
         self._races = Races(self.document, self._late, self._ends)
+        # What tells of nothing but that the transport is up.
+        self._beats = {e.message for t in self.document.timers for c in t.expire for e in c.do if isinstance(e, Emit)}
 
     @property
     def patience(self) -> float:
@@ -118,7 +121,8 @@ class Tracker:
     def _dues(self, h: Hypothesis, client: str, timer: str | None) -> list[float]:
         view = h.views.get(client)
         timers = self._follower.timers(h, view) if view is not None else []
-        return [due.at for (_, name), due in timers if timer in {None, name}]
+        # Timers beside the states may run as long as the connection; they are waited for by their names alone.
+        return [due.at for (state, name), due in timers if timer == name or (timer is None and state)]
 
     def deadline(self) -> float | None:
         """The next moment at which `advance` may find something, or None."""
@@ -145,6 +149,18 @@ class Tracker:
         def apply(h: Hypothesis, moment: float) -> None:
             view = h.views[client] = View(status="requested", focus=focus)
             view.answer = self.machine.open(h.world, request, moment)
+
+        self._each(lambda h: self._follower.consume(h, client, at, apply))
+
+    def requested(self, client: str, request: Request, at: float, focus: tuple[str, ...] = ()) -> None:
+        """A client sent a request for an endpoint beside the upgrade; `answered` tells of the answer."""
+        name = self.machine.endpoint(request)
+        assert name is not None, request.target
+
+        def apply(h: Hypothesis, moment: float) -> None:
+            view = h.views[client] = View(status="requested", focus=focus)
+            view.answer = answer = self.machine.request(h.world, name, request, moment)
+            self._follower.owe(h, answer.outputs, at + self._follower.within, focus)
 
         self._each(lambda h: self._follower.consume(h, client, at, apply))
 
@@ -415,6 +431,8 @@ class Tracker:
     def _seen(self, h: Hypothesis, client: str, read: Read, at: float, common: list[Finding]) -> list[Hypothesis]:
         """What a message says of the orders in which inputs can have been handled, and of the peer."""
         h.covered.update(self._content.always_judged)
+        if h.views[client].status == "left" and isinstance(read.body, dict) and read.input not in self._beats:
+            return [self._diagnosis.message(h, client, read.body, at)]
         if h.views[client].status != "open" or not isinstance(read.body, dict):
             return [_with(h, common)]
         again = self._id_again(h.views[client], read.body, client, at)
@@ -428,6 +446,8 @@ class Tracker:
         """The hypothesis behind a message that it explains."""
         view = h.views[client]
         for tried in self._follower.explanations(h, client, at):
+            if self._follower.farewell(tried, client, read.body, at):
+                return _with(tried, found)
             debt = self._follower.exact(tried, tried.views[client], read.body)
             if debt is not None:
                 used = self._used_before(tried, debt, read.body, client, at)

@@ -108,7 +108,7 @@ def serving(server: str, rollout: str, fault: str | None = None, keys: Deploymen
     command += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     command += ["--fault", fault] if fault else []
     environment = {**os.environ, "MATRIX_SECRET": SECRET}
-    with _listening(command, environment) as url:
+    with listening(command, environment) as url:
         yield url
 
 
@@ -116,12 +116,12 @@ def serving(server: str, rollout: str, fault: str | None = None, keys: Deploymen
 def distant(url: str, seed: int = 0) -> Iterator[str]:
     """The same server by a long way: 100 ms more for a round trip, give or take 20 ms."""
     command = [sys.executable, "-m", "tests.matrix.proxy", "--to", url.removeprefix("ws://"), "--seed", str(seed)]
-    with _listening(command, dict(os.environ)) as far:
+    with listening(command, dict(os.environ)) as far:
         yield far
 
 
 @contextmanager
-def _listening(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
+def listening(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
     """A process that says where it listens; gives its URL."""
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

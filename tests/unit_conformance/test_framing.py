@@ -44,7 +44,7 @@ def frame(opcode: int, payload: bytes, **more: object) -> bytes:
 WHOLE = [
     ("a text", frame(TEXT, b"Hello"), [(HELLO,)]),
     ("a mask of zeros", frame(TEXT, b"Hello", mask=bytes(4)), [(HELLO,)]),
-    ("a binary message", frame(BINARY, b"\x00" * 126), [(Binary(126),)]),
+    ("a binary message", frame(BINARY, b"\x00" * 126), [(Binary(126, b"\x00" * 126),)]),
     ("an empty text", frame(TEXT, b""), [(Text("", 0),)]),
     ("what is not UTF-8", frame(TEXT, b"\xff"), [(NotUTF8(1),)]),
     ("a length in more bits than it needs", frame(TEXT, b"Hello", bits=64), [(HELLO, Breach("length"))]),

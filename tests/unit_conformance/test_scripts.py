@@ -130,8 +130,8 @@ def sent(**members: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (opened({"do": "fly"}), "step 2 does none of open, knock, send, "),
-        (opened({"do": ["open"]}), "step 2 does none of open, knock, send, "),
+        (opened({"do": "fly"}), "step 2 does none of open, knock, post, send, "),
+        (opened({"do": ["open"]}), "step 2 does none of open, knock, post, send, "),
         (opened({"do": "open"}), "step 2 (open) has no `client`"),
         (opened({"do": "ping", "client": "ana", "x": 1}), "step 2 (ping) has an unknown member `x`"),
         (opened({"do": "ping", "client": "ben"}), "step 2 is of a client that no step before it opens"),

@@ -73,7 +73,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     [
         ("[targt]\nurl = 'x'", "there is no section [targt]; did you mean `target`?"),
         ("[parameter]\n", "there is no section [parameter]; did you mean `parameters`?"),
-        ("[zzz]\n", "there is no section [zzz]; known: target, parameters, tokens, addresses, run"),
+        ("[zzz]\n", "there is no section [zzz]; known: target, parameters, tokens, deployment, addresses, run"),
         ("[target]\nurll = 'x'", "[target] has no key `urll`; did you mean `url`?"),
         ("[tokens]\nisuer = 'x'", "[tokens] has no key `isuer`; did you mean `issuer`?"),
         ("[addresses]\nzzz = 1", "[addresses] has no key `zzz`; known: pool"),

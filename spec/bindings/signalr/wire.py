@@ -55,6 +55,7 @@ class SignalR:
     """The JSON hub protocol, version 1; it holds nothing of a connection."""
 
     enveloped = False
+    malformed: Mapping[str, str] = {}
 
     def identifier(self, text: str) -> str:
         """Any text may be an invocation id."""
