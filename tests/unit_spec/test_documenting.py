@@ -18,6 +18,7 @@ from spec.authoring.documenting.contents import pages
 from spec.authoring.documenting.html import _CSS, html
 from spec.authoring.documenting.markdown import markdown
 from spec.authoring.documenting.samples import samples
+from spec.authoring.exporting.codes import close_codes
 from spec.authoring.exporting.jsonschema import bundle
 from spec.authoring.outlining import Outline, legality, outline, side_name
 from spec.cli import main
@@ -221,6 +222,16 @@ def test_what_ends_the_connections_of_others_is_legal() -> None:
 
     assert set(legal.where("client", "logout")) == {"active.valid", "active.grace", "active.bypassed"}
     assert legal.where("client", "init") == ("initializing",)
+
+
+def test_errors_in_a_form_of_their_own_close_as_that_form_does() -> None:
+    """And are told by its message."""
+    hub = laid_out("hub")
+    [row] = hub.deciding("open.token.fresh", "malformed")
+
+    assert row.outcome("open.token.fresh", hub.errors).value == "closes"
+    assert "close" in legality(hub).heard["open.token.fresh"]
+    assert 1000 in close_codes(hub)
 
 
 def test_what_is_not_known_is_told_as_it_is_written() -> None:

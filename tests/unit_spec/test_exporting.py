@@ -348,7 +348,7 @@ def test_mermaid_of_names_that_it_does_not_take() -> None:
 def _states_of(states: Mapping[str, Any]) -> list[tuple[str, Any]]:
     from spec.authoring.outlining.outline import _states
 
-    return [(state.path, state) for state in _states(states, "")]
+    return [(state.path, state) for state in _states(states, "", {})]
 
 
 @pytest.mark.node

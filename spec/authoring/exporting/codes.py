@@ -17,6 +17,8 @@ def close_codes(document: Outline) -> tuple[int, ...]:
     for error in document.errors.values():
         close = error.get("close")
         found |= set(_numbers(list(close.values()) if isinstance(close, dict) else close))
+    for form in document.section("errors", "forms").values():
+        found |= set(_numbers(form.get("close")))
     for row in _rows(document):
         for effect in row.effects:
             if verb(effect) == "close":

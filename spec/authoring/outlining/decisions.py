@@ -16,7 +16,7 @@ Effect = Mapping[str, Any]
 # The member that says what an effect does; in one that has none of them it is the first.
 _VERBS = ("error", "close", "broadcast", "send", "reply", "answer", "set", "join", "leave", "remember")
 _WORDS = {"broadcast": "tells", "send": "sends", "reply": "answers", "set": "keeps", "join": "joins", "leave": "leaves"}
-_UNSHOWN = {"payload", "isolation", "order", "rules", "in_reply"}
+_UNSHOWN = {"tells", "ends", "payload", "isolation", "order", "rules", "in_reply"}
 
 
 class Outcome(enum.Enum):
@@ -60,21 +60,32 @@ class Decision:
         return ", ".join(filter(None, told)) or "nothing"
 
 
-def decisions(entries: Any) -> tuple[Decision, ...]:
-    """The rows of a list of cases."""
-    return tuple(_decision(entry) for entry in listed(entries) if isinstance(entry, Mapping))
+def decisions(entries: Any, forms: Mapping[str, Any]) -> tuple[Decision, ...]:
+    """The rows of a list of cases; `forms` are those of errors that are told in another way than usual."""
+    return tuple(_decision(entry, forms) for entry in listed(entries) if isinstance(entry, Mapping))
 
 
-def _decision(entry: Mapping[str, Any]) -> Decision:
+def _decision(entry: Mapping[str, Any], forms: Mapping[str, Any]) -> Decision:
     when = {fact: tuple(plainly(value) for value in listed(wanted)) for fact, wanted in entry.get("when", {}).items()}
     inside, to = entry.get("in"), entry.get("to")
     return Decision(
         when,
         inside if isinstance(inside, str) else None,
-        tuple(effect for effect in listed(entry.get("do", ())) if isinstance(effect, Mapping) and effect),
+        tuple(
+            _formed(effect, forms) for effect in listed(entry.get("do", ())) if isinstance(effect, Mapping) and effect
+        ),
         to if isinstance(to, str) else None,
         tuple(entry.get("rules", ())),
     )
+
+
+def _formed(effect: Effect, forms: Mapping[str, Any]) -> Effect:
+    """An error in a form of its own, with what that form is told by (`tells`) and how it closes (`ends`)."""
+    form = forms.get(effect["as"]) if isinstance(effect.get("as"), str) else None
+    if not isinstance(form, Mapping):
+        return effect
+    named = {"message": "tells", "close": "ends"}
+    return {**effect, **{name: form[key] for key, name in named.items() if key in form}}
 
 
 def verb(effect: Effect) -> str:
@@ -91,7 +102,7 @@ def closing(effect: Effect, state: str, errors: Mapping[str, Any]) -> str | None
         return None if effect["close"] == "may" else plainly(effect["close"])
     if verb(effect) != "error":
         return None
-    close = errors.get(plainly(effect["error"]), {}).get("close", "none")
+    close = effect.get("ends", errors.get(plainly(effect["error"]), {}).get("close", "none"))
     if isinstance(close, Mapping):
         close = next((code for prefix, code in close.items() if within(state, prefix)), "none")
     return None if close == "none" else plainly(close)

@@ -70,8 +70,8 @@ def _heard(document: Outline, leaf: str) -> Iterator[str]:
     arriving = [row.decision for row in document.opening if row.decision.to and document.leaf(row.decision.to) == leaf]
     for row in (*_rows(document, leaf), *arriving):
         yield from (name for name, effect in emitted(row.effects) if verb(effect) != "broadcast")
-        if any(verb(effect) == "error" for effect in row.effects) and "message" in document.section("errors"):
-            yield str(document.section("errors")["message"])
+        usual = document.section("errors").get("message")
+        yield from (str(e.get("tells", usual)) for e in row.effects if verb(e) == "error")
     for path in document.states[leaf].chain:
         yield from document.states[path].may_send
 

@@ -185,7 +185,8 @@ class Outline:
         return tuple(self._row(entry) for entry in self.section("opening").get("rows", ()))
 
     def _row(self, entry: Mapping[str, Any]) -> Row:
-        [decision] = decisions([{**entry, "to": entry.get("upgrade", {}).get("to", entry.get("to"))}])
+        entered = {**entry, "to": entry.get("upgrade", {}).get("to", entry.get("to"))}
+        [decision] = decisions([entered], self.section("errors", "forms"))
         if "refuse" in entry:
             code = plainly(entry["refuse"].get("code", ""))
             status = self.section("refusals").get(code)
@@ -248,12 +249,13 @@ def _reason(effect: Mapping[str, Any]) -> str:
 def outline(source: Source) -> Outline:
     """The outline of a document that was read."""
     connection = source.data.get("connection", {})
-    states = {state.path: state for state in _states(connection.get("states", {}), "")}
-    everywhere = tuple(_timer(name, "", entry) for name, entry in connection.get("timers", {}).items())
-    return Outline(source.data, source.digest, states, _receive(connection), everywhere)
+    forms = source.data.get("errors", {}).get("forms", {})
+    states = {state.path: state for state in _states(connection.get("states", {}), "", forms)}
+    everywhere = tuple(_timer(name, "", entry, forms) for name, entry in connection.get("timers", {}).items())
+    return Outline(source.data, source.digest, states, _receive(connection, forms), everywhere)
 
 
-def _states(entries: Mapping[str, Any], parent: str) -> Iterator[State]:
+def _states(entries: Mapping[str, Any], parent: str, forms: Mapping[str, Any]) -> Iterator[State]:
     for name, body in entries.items():
         path = f"{parent}.{name}" if parent else name
         body = body or {}
@@ -262,17 +264,17 @@ def _states(entries: Mapping[str, Any], parent: str) -> Iterator[State]:
             path,
             body.get("text", ""),
             body.get("initial"),
-            tuple(_timer(key, path, timer) for key, timer in body.get("timers", {}).items()),
-            _receive(body),
+            tuple(_timer(key, path, timer, forms) for key, timer in body.get("timers", {}).items()),
+            _receive(body, forms),
             tuple(name for name in permitted if isinstance(name, str)),
         )
-        yield from _states(body.get("states", {}), path)
+        yield from _states(body.get("states", {}), path, forms)
 
 
-def _receive(body: Mapping[str, Any]) -> dict[str, tuple[Decision, ...]]:
-    return {name: decisions(rows) for name, rows in body.get("receive", {}).items()}
+def _receive(body: Mapping[str, Any], forms: Mapping[str, Any]) -> dict[str, tuple[Decision, ...]]:
+    return {name: decisions(rows, forms) for name, rows in body.get("receive", {}).items()}
 
 
-def _timer(name: str, state: str, entry: Mapping[str, Any]) -> Timer:
+def _timer(name: str, state: str, entry: Mapping[str, Any], forms: Mapping[str, Any]) -> Timer:
     options = {key: value for key, value in entry.items() if key != "expire"}
-    return Timer(name, state, options, decisions(entry.get("expire", ())))
+    return Timer(name, state, options, decisions(entry.get("expire", ()), forms))
