@@ -25,8 +25,8 @@ _DEFAULT = "chat"
 
 def mounts_of(arguments: argparse.Namespace) -> list[Mount]:
     """What the flags of `handfast serve` ask for; raises Stop for what does not fit."""
-    keys = _keys(arguments)
     documents = _documents(arguments)
+    keys = _keys(arguments)
     given = _given(arguments.parameters)
     asked = _whose(arguments.deployment, [document for document, _ in documents])
     mounts = []
