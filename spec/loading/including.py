@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os.path
+from functools import lru_cache
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from spec.loading.nodes import Entry, Node, join
 from spec.loading.parsing import MOST_CHARACTERS, parse
@@ -92,13 +93,19 @@ class Reader:
         name = os.path.normpath(base / named)
         before = len(self.problems)
         text = decode(path, name, item.place, self.problems)
-        root = None if text is None else parse(text, name, self.problems)
+        root = None if text is None else self._parsed(text, name)
         if root is None or not isinstance(root.value, dict):
             if len(self.problems) == before:
                 self.problems.append(Problem(Place(name, 1, 1), "", "an included file is a mapping of sections"))
             return None
         self.files.append(path)
         return self.unite(root, path.parent)
+
+    def _parsed(self, text: str, name: str) -> Node | None:
+        root, found = _tree(text, name)
+        self.problems.extend(found)
+        # Its sections are taken out one by one: the next reader needs them again.
+        return evolve(root, value=dict(root.value)) if root is not None and isinstance(root.value, dict) else root
 
     def _own(self, included: Node) -> None:
         included.value.pop("include", None)
@@ -136,6 +143,13 @@ class Reader:
     def _twice(self, pointer: str, name: str, later: Node, earlier: Node) -> None:
         message = f"`{name}` is declared already in {earlier.file}, line {earlier.line}"
         self.problems.append(Problem(later.place, pointer, message))
+
+
+@lru_cache(16)
+def _tree(text: str, name: str) -> tuple[Node | None, tuple[Problem, ...]]:
+    """A text as parsed; several documents that are read together include the same files."""
+    problems: list[Problem] = []
+    return parse(text, name, problems), tuple(problems)
 
 
 def _includes(root: Node) -> list[Node]:
