@@ -20,6 +20,13 @@ from spec.model import Document
 __all__ = ["UNSURE", "Behaviour"]
 
 
+_UNKNOWN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""What a document raises that uses something which the finite machine, or a play without a wire, does not know.
+
+No judgement is made of it: what differs is then not known to be safe.
+"""
+
+
 @define
 class Behaviour:
     """What the servers of two documents do otherwise, deployment by deployment.
@@ -37,9 +44,20 @@ class Behaviour:
     tells: dict[str, None] = field(factory=dict)
     reached: set[str] = field(factory=set)
     alike: bool = False
+    unplayed: str | None = None
 
     def look(self) -> None:
-        """Look at every pair of deployments."""
+        """Look at every pair of deployments; `unplayed` says why they could not be looked at, if so."""
+        try:
+            self._look()
+        except _UNKNOWN as problem:
+            self._give_up(problem)
+
+    def _give_up(self, problem: Exception) -> None:
+        self.unplayed = f"{type(problem).__name__} where a document is played without a wire"
+        self.changes, self._stands = [], {}
+
+    def _look(self) -> None:
         found: dict[tuple[str, str, str], Change] = {}
         where: dict[tuple[str, str, str], dict[str, None]] = {}
         looked = []
@@ -47,7 +65,7 @@ class Behaviour:
             sides = (stand.old, stand.new)
             self.reached |= {state.partition(" ")[0] for side in sides for state in side.layer.exact.states}
             looked.append(pair.name)
-            tells = list(self._tells(pair))
+            tells = [name for name in self._tells(pair) if self._matters(name, stand)]
             self.tells.update(dict.fromkeys(tells))
             if not tells:
                 continue
@@ -60,11 +78,25 @@ class Behaviour:
             stages = tuple(name for name in where[key] if name)
             self.changes.append(evolve(one, stages=() if len(where[key]) == len(looked) else stages))
 
+    def _matters(self, name: str, stand: Stand) -> bool:
+        """Whether a connection can be in the state that something is about, in this deployment."""
+        if all(name not in document.states for document in self.documents):
+            return True
+        sides = (stand.old, stand.new)
+        here = {state.partition(" ")[0] for side in sides for state in side.layer.exact.states}
+        return any(f"{state}.".startswith(f"{name}.") for state in here)
+
     def standing(self) -> Iterator[Stand]:
         """Both documents under way, in every pair of deployments; each is made when it is first asked for."""
+        if self.unplayed is not None:
+            return
         for number, pair in enumerate(self.pairs):
             if number not in self._stands:
-                old, new = (Side.of(d, p) for d, p in zip(self.documents, pair.parameters, strict=True))
+                try:
+                    old, new = (Side.of(d, p) for d, p in zip(self.documents, pair.parameters, strict=True))
+                except _UNKNOWN as problem:
+                    self._give_up(problem)
+                    return
                 self._stands[number] = Stand(old, new, (pair.old, pair.new))
             yield self._stands[number]
 
@@ -126,6 +158,8 @@ class Behaviour:
         elif apart.unsolicited:
             text = f"`{apart.unsolicited[0]}` at any time in {state}"
         made = change(found.rule, found.old_at, found.new_at, text)
+        # Whether it breaks anybody in the other order is seen in that order, or not at all.
+        made = evolve(made, clients_first="safe") if order == "server_first" else evolve(made, server_first="safe")
         return evolve(made, witnesses=(witness,) if made.verdict(order) != "safe" else ())
 
 

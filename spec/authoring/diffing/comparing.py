@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -56,8 +57,18 @@ def compare(old: Source, new: Source, given: Mapping[str, str] | None = None) ->
     if not all(re.fullmatch(SCHEMAS, at) for at in rest):
         seen.look()
     changes = [witnessed(one, seen.standing()) for one in _merged(declared, seen.changes)]
-    changes += leftovers(seen, changes, rest)
+    changes += leftovers(seen, changes, rest, _readers(old.data, new.data))
     return Comparison(name, versions, digests, tuple(_ordered(changes)), stages, tuple(seen.left_out))
+
+
+def _readers(*documents: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Where parameters are read, by their names."""
+    found: dict[str, list[str]] = {}
+    for data in documents:
+        for at, value, _ in leaves(data, {}):
+            for name in re.findall(r"\$parameters\.(\w+)", json.dumps(value, default=str)):
+                found.setdefault(name, []).append(at)
+    return found
 
 
 def _ordered(changes: list[Change]) -> list[Change]:

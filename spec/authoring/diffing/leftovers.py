@@ -8,7 +8,7 @@ differs.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from spec.authoring.diffing.behaviour import UNSURE, Behaviour
 from spec.authoring.diffing.changes import Change, change
@@ -23,23 +23,61 @@ SPELLED = {"D01", "D02"}
 """Rules whose changes are no part of any exchange."""
 
 
-def leftovers(seen: Behaviour, changes: list[Change], rest: list[str]) -> list[Change]:
-    """The changes that `rest`, the places that differ, still needs beside those that were found."""
+def leftovers(
+    seen: Behaviour, changes: list[Change], rest: list[str], readers: Mapping[str, list[str]]
+) -> list[Change]:
+    """The changes that `rest`, the places that differ, still needs beside those that were found.
+
+    `readers` are the places of either document that read a parameter, by its name.
+    """
     known = {place for one in changes if one.rule.id not in SPELLED for place in (one.old_at, one.new_at) if place}
     places = known | {place for place in seen.touched if place}
+    untold = [at for at in rest if not _told(at, changes) and not _told_of_form(at, changes)]
     strange = [name for name in seen.tells if not _explained(name, places, seen)]
+    if seen.unplayed is not None:
+        return [change("X01", at, at, f"what servers do was not compared: {seen.unplayed}") for at in untold[:1]]
     if strange:
         text = f"nothing that was played shows what this changes: {'; '.join(strange[:4])}"
         return [change("X01", rest[0], rest[0], text)]
-    untold = [at for at in rest if not _told(at, changes) and not _told_of_form(at, changes)]
-    if seen.tells or not untold:
-        return []
-    lists = list(dict.fromkeys(_list(at) for at in untold))
-    found = []
-    for at in lists:
-        rule = "S18" if _unreached(at, seen) else "S09"
-        found.append(change(rule, at, at, "written otherwise"))
-    return found
+    found: dict[str, Change] = {}
+    for at in untold:
+        rule = _leftover(at, places, readers, seen)
+        if rule is not None:
+            found.setdefault(_list(at), change(rule, _list(at), _list(at), _WORDS[rule]))
+    return list(found.values())
+
+
+_WORDS = {
+    "X01": "nothing that was played shows what this changes",
+    "S09": "written otherwise",
+    "S18": "changed where no exchange leads",
+}
+
+_CASE = r"(/\d+(/(when|in|do|to|rules)(/.*)?)?)?"
+_COVERED = (
+    r"/(facts|definitions|rooms|memories|versions|refusals|errors|messages|wire|tokens|invariants)(/.*)?",
+    r"/opening(/(rows|headers|body|path)(/.*)?)?",
+    r"/connection/variables(/.*)?",
+    r"/connection(/states/[^/]+)*(/(states|initial|may_send(/.*)?))?",
+    rf"/connection(/states/[^/]+)*/receive(/[^/]+{_CASE})?",
+    rf"/connection(/states/[^/]+)*/timers(/[^/]+(/(after|at|before|plus|expire{_CASE})(/.*)?)?)?",
+)
+"""Places of which a reader of both documents could name what differs; of others nobody can say that nothing does."""
+
+
+def _leftover(at: str, places: Collection[str], readers: Mapping[str, list[str]], seen: Behaviour) -> str | None:
+    """The rule of a place that no change tells of, None where a change that was found comes of it."""
+    parameter = re.fullmatch(r"/parameters/([^/]+)/default(/.*)?", at)
+    if parameter is not None:
+        used = [_list(place) for place in readers.get(parameter[1], ())]
+        if any(place.startswith(one) or one.startswith(place) for one in used for place in places):
+            return None
+        return "X01" if used else "S09"
+    if not any(re.fullmatch(pattern, at) for pattern in _COVERED):
+        return "X01"
+    if seen.tells:
+        return None
+    return "S18" if _unreached(at, seen) else "S09"
 
 
 def _told_of_form(at: str, changes: list[Change]) -> bool:
@@ -82,6 +120,9 @@ _EXPLAINS: tuple[tuple[str, str], ...] = (
 
 
 def _explained(name: str, places: Collection[str], seen: Behaviour) -> bool:
+    if (name in seen.documents[0].states) != (name in seen.documents[1].states):
+        # A state that only one of them has shows in the ways into it.
+        return any(place.startswith(("/connection/", "/opening/")) for place in places)
     decision = re.fullmatch(r"(?:timer (\S+) of (\S+)|(\S+)) in ([\w.]+)", name)
     if decision is not None:
         return _decision_explained(decision, places, seen)

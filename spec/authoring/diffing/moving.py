@@ -93,7 +93,7 @@ class Mover:
 
     def _token(self, verdict: str, subject: str, life: str) -> Any:
         """A token of a verdict: it fails the first step of the ladder that gives it."""
-        claims = set(self.document.claims.get("required", ())) - {"exp", "iat"}
+        claims = set(self.document.claims.get("required", ())) - {"exp"}
         if verdict == "valid":
             return token(subject, None, self._short() if life == SHORT else self._life(), claims)
         known = [step for step, given in self.document.verdicts.items() if given == verdict and step != "absent"]

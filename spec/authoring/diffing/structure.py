@@ -99,7 +99,15 @@ def _form(pair: Pair, role: str, at: str, before: Data, after: Data, schema: str
     if one != other:
         word = "refused" if other == "refuse" else "ignored"
         pair.say(f"M15.{role}.{word}", f"{at}/unknown_members", f"members that are not named are {word}")
-    _chosen(pair, at, before.get("chosen", {}), after.get("chosen", {}))
+    named = [form[schema].get("properties", {}) for form in (before, after)]
+    both = [{k: v for k, v in form.get("chosen", {}).items() if _kept(k, named)} for form in (before, after)]
+    _chosen(pair, at, *both)
+
+
+def _kept(pointer: str, named: list[Data]) -> bool:
+    """Whether both schemas name the member that a pointer goes into; of one that comes or goes, that is told."""
+    first = (_parts(pointer) or [""])[0]
+    return all(first in names for names in named)
 
 
 def _schema(pair: Pair, role: str, at: str, before: Data, after: Data, unknown: Any) -> None:
@@ -201,10 +209,10 @@ def _errors(pair: Pair) -> None:
 
 
 def _code(pair: Pair, at: str, code: str, before: Data, after: Data) -> None:
-    if before["retryable"] != after["retryable"]:
-        word = "can be tried again" if after["retryable"] else "is final"
+    if before.get("retryable") != after.get("retryable"):
+        word = "can be tried again" if after.get("retryable") else "is final"
         pair.say("E03", at, f"`{code}` {word}")
-    one, other = before["close"], after["close"]
+    one, other = (_where(entry.get("close", "none"), pair) for entry in (before, after))
     if one != other:
         rule = "E04.closes" if one == "none" else "E04.stays" if other == "none" else "E05"
         if isinstance(one, Mapping) and isinstance(other, Mapping) and set(one) != set(other):
@@ -212,8 +220,16 @@ def _code(pair: Pair, at: str, code: str, before: Data, after: Data) -> None:
         elif isinstance(one, Mapping) != isinstance(other, Mapping) and "none" not in (one, other):
             rule = "E04.closes" if isinstance(one, Mapping) else "E04.stays"
         pair.say(rule, at, f"`{code}` closes {_closing(one)} → {_closing(other)}")
-    if before["text"] != after["text"]:
+    if before.get("text") != after.get("text"):
         pair.say("E06", f"{at}/text", f"the text of `{code}` was changed")
+
+
+def _where(close: Any, pair: Pair) -> Any:
+    """How an error closes, in the states that both documents have: in others nobody was, or will be."""
+    if not isinstance(close, Mapping):
+        return close
+    common = pair.documents[0].states.keys() & pair.documents[1].states.keys()
+    return {state: code for state, code in close.items() if state in common} or "none"
 
 
 def _closing(close: Any) -> str:

@@ -67,7 +67,8 @@ def _made(found: Change, order: str, stand: Stand) -> Witness | None:
             return _sent(found, order, stand)
         if at.startswith(("/messages/", "/wire/envelope/")) and "/server" in at:
             return _received(found, order, stand)
-    except (Unplayable, LookupError):
+    except (Unplayable, AttributeError, LookupError, TypeError, ValueError):
+        # Nothing is claimed of what cannot be played.
         return None
     return None
 

@@ -18,10 +18,14 @@ def text(judgement: Judgement, names: tuple[str, str]) -> str:
 def _lines(judgement: Judgement, names: tuple[str, str]) -> Iterator[str]:
     comparison = judgement.comparison
     yield f"{comparison.protocol} {comparison.versions[0]} → {comparison.versions[1]} ({names[0]} → {names[1]})"
+    quiet = [one for one in judgement.findings if one.level == "info" and one.change.rule.row in ("D01", "D02")]
     for finding in judgement.findings:
-        yield ""
-        yield from _finding(finding)
+        if finding not in quiet:
+            yield ""
+            yield from _finding(finding)
     yield ""
+    if quiet:
+        yield f"{len(quiet)} of prose and of which rules are cited"
     for stale in judgement.stale:
         yield f"stale: {stale}; take it out of the policy"
     for left in comparison.left_out:
