@@ -22,7 +22,7 @@ from spec.model import Document
 from spec.policies import policy_for
 from spec.tokens import judge
 
-__all__ = ["Rehearsals", "machine_of"]
+__all__ = ["Rehearsals", "judge_of", "machine_of"]
 
 
 @frozen
@@ -33,12 +33,14 @@ class _Judged:
 
 def machine_of(mutant: Document, parameters: Mapping[str, Any], book: TokenBook) -> Machine:
     """The machine of a mutant; tokens are judged by what they were minted to be, unless its checks are others."""
+    return Machine(mutant, parameters, judge_of(mutant, parameters, book))
+
+
+def judge_of(mutant: Document, parameters: Mapping[str, Any], book: TokenBook) -> Judge:
+    """Who judges the tokens of a book as another document says: the book itself, where that has the same checks."""
     right = book.document
-    same = (mutant.ladder, mutant.claims) == (right.ladder, right.claims)
-    return Machine(mutant, parameters, book.judge if same else _judge(mutant, parameters, book))
-
-
-def _judge(mutant: Document, parameters: Mapping[str, Any], book: TokenBook) -> Judge:
+    if (mutant.ladder, mutant.claims) == (right.ladder, right.claims):
+        return book.judge
     known = book.policy
     policy = policy_for(mutant, parameters, known.keys, issuer=known.issuer, audience=known.audience)
 

@@ -463,8 +463,8 @@ def test_protocols_are_found_by_name_version_and_path() -> None:
     ("name", "message"),
     [
         ("chta", "there is no protocol `chta` (did you mean `chat`?)"),
-        ("chat@9", "there is no version `9` of `chat` (known: 2)"),
-        ("chat@", "there is no version `` of `chat` (known: 2)"),
+        ("chat@9", "there is no version `9` of `chat` (known: 1, 2)"),
+        ("chat@", "there is no version `` of `chat` (known: 1, 2)"),
         ("", "there is no protocol ``"),
         (f"{BASE}/v3.yaml", "did you mean `v2.yaml`?"),
         ("no/where.yaml", "there is no file `no/where.yaml`"),
