@@ -16,7 +16,7 @@ from joserfc.jws import JWSRegistry
 from .faults import Faults
 from .settings import Settings
 
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 Members = dict[str, Any]
 
 
