@@ -116,6 +116,15 @@ def test_every_script_of_a_document_passes_at_its_own_server() -> None:
     assert sum(result is not None for result in results.values()) > 1000
 
 
+def test_diff_says_of_the_versions_what_the_scripts_show() -> None:
+    """Nothing breaks old clients but in `message`, and every difference has a rule that explains it."""
+    found = compare(read(find("chat@1")), read(find("chat@2"))).changes
+
+    assert {stage for one in found if one.server_first == "breaks" for stage in one.stages} == {"rollout message"}
+    assert all(one.stages for one in found if one.server_first == "breaks")
+    assert "X01" not in {one.rule.id for one in found}
+
+
 @pytest.mark.parametrize(
     "patch",
     [

@@ -53,6 +53,9 @@ _WORDS = {
     "S18": "changed where no exchange leads",
 }
 
+_DECLARED = r"/version|/rules/.*|/parameters/[^/]+(/(min|max|values|type).*)?"
+"""What the comparison of declarations tells of, whatever it is."""
+
 _CASE = r"(/\d+(/(when|in|do|to|rules)(/.*)?)?)?"
 _COVERED = (
     r"/(facts|definitions|rooms|memories|versions|refusals|errors|messages|wire|tokens|invariants)(/.*)?",
@@ -73,6 +76,8 @@ def _leftover(at: str, places: Collection[str], readers: Mapping[str, list[str]]
         if any(place.startswith(one) or one.startswith(place) for one in used for place in places):
             return None
         return "X01" if used else "S09"
+    if re.fullmatch(_DECLARED, at):
+        return None
     if not any(re.fullmatch(pattern, at) for pattern in _COVERED):
         return "X01"
     if seen.tells:
