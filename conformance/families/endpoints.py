@@ -121,7 +121,7 @@ def _bodies(plan: Plan, endpoint: Endpoint, members: list[Route]) -> Iterator[Ca
         for name, body in valid_payloads(_form(endpoint), plain.body).items()
         if all(body[room] == plain.body[room] for room in rooms)
     }
-    taken["unknown-members"] = {**plain.body, "handfast": {"a": [1, None, {"b": 0.5}], "": "é🧪"}, "type": "x"}
+    taken["unknown-members"] = {**plain.body, "handfast": {"a": [1, None, {"b": 0.5}], "": "é🧪"}, "nothing": None}
     for route in members[:1]:
         for name, body in taken.items():
             steps = (*route.steps("ana"), evolve(plain, body=body), Settle())

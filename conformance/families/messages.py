@@ -98,7 +98,14 @@ def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bo
     accepted |= {
         "payload-unknown-members": evolve(
             plain,
-            payload={**plain.payload, "handfast": True, "user_id": "somebody-else", "in_reply_to": "x"},
+            # Claims beside the token say nothing.
+            payload={
+                **dict.fromkeys(plan.document.claims.get("strings", ()), "handfast-other"),
+                "handfast": True,
+                "user_id": "somebody-else",
+                "in_reply_to": "x",
+                **plain.payload,
+            },
             rules=message.client.unknown_rules,
         ),
     }

@@ -5,19 +5,27 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from typing import Any
 
 import socketio
 
+_TELLING = threading.Lock()
+
 
 def tell(*event: Any) -> None:
-    """One line of JSON."""
-    print(json.dumps(event), flush=True)
+    """One line of JSON; the client's threads tell at the same time."""
+    with _TELLING:
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
 
 
 def main(url: str) -> None:
     """Connect with the `auth` of the first line; every line behind it is a call."""
     client = socketio.Client(reconnection=False)
+    trigger = client.eio._trigger_event
+    # By itself it handles every message in a thread of its own, and tells them in any order.
+    client.eio._trigger_event = lambda event, *args, **more: trigger(event, *args, **{**more, "run_async": False})
     client.on("connect", lambda: tell("connect", None))
     client.on("disconnect", lambda reason: tell("disconnect", reason))
     client.on("*", tell)

@@ -180,15 +180,15 @@ def test_a_cancellation_is_acknowledged_and_told(opened: Opened, url: str) -> No
 def test_a_refused_client_is_told_and_put_out(opened: Opened, auth: Any, says: str) -> None:
     """The connect packet is acknowledged, the error told, and the client disconnected by the server."""
     # python-socketio may see the end of the transport before it has read why.
-    connected, told, (gone, _) = heard(opened(auth), 3)
+    events = heard(opened(auth), 3)
 
-    assert (connected, told) == (("connect", None), ("auth-error", {"error": says}))
-    assert gone == "disconnect"
+    assert ("auth-error", {"error": says}) in events
+    assert {name for name, _ in events} == {"connect", "auth-error", "disconnect"}
 
 
 def test_a_client_outlives_heartbeats_and_not_its_token(opened: Opened) -> None:
-    """Five pings are answered; then the token ends, is told of, and the client is put out."""
-    ann = opened(token("acme", life=1.8))
+    """Pings are answered; then the token ends, is told of, and the client is put out."""
+    ann = opened(token("acme", life=8.0))
 
     events = heard(ann, 4)
 

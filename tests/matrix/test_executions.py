@@ -20,7 +20,7 @@ from tests.matrix.kit import ROOT, Checked, listening
 
 _ALL = os.environ.get("HANDFAST_MATRIX") == "all"
 _SECRETS = {"MATRIX_SECRET": "a-secret-of-the-matrix-that-is-long-enough", "MATRIX_SERVICE": "a-service-token"}
-_PARAMETERS = ("connect_deadline=900ms", "ping_interval=1500ms", "ping_timeout=1s")
+_PARAMETERS = ("connect_deadline=3s", "ping_interval=1500ms", "ping_timeout=1s")
 _ISSUER, _AUDIENCE = "https://issuer.example", "urn:executions"
 _SERVICE = ("--with", "service_token=env:MATRIX_SERVICE")
 SERVERS: dict[str, tuple[str, ...]] = {
@@ -42,7 +42,7 @@ SERVERS: dict[str, tuple[str, ...]] = {
     ),
 }
 _FAULTS: list[dict[str, Any]] = json.loads((ROOT / "tests/foreign/executions_socketio/faults.json").read_text())
-_SAMPLE = {"alg-none-accepted", "organization-from-auth", "log-names-organization", "null-members-dropped"}
+_SAMPLE = {"alg-none-accepted", "organization-from-auth", "null-members-dropped", "early-event-ignored"}
 
 
 def _settings() -> list[str]:
