@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import evolve
 
-from conformance.edges import invalid_payloads, valid_payloads
+from conformance.edges import invalid_payloads, sprinkled_payloads, valid_payloads
 from conformance.exploring import Route
 from conformance.plan import Plan
 from conformance.scripts import Case, Raw, Send, Settle, Step
-from spec.expressions import compile_expression
+from spec.expressions import compile_expression, pointer_get, with_member
 from spec.model import Message
 
 FAMILY = "messages"
@@ -90,9 +90,6 @@ def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bo
             change={"/handfast": {"a": [1]}, "/metadata": None},
             rules=plan.document.envelope.client.unknown_rules,
         ),
-        "id-shortest": evolve(owned, id="x"),
-        "id-longest": evolve(owned, id="i" * 128),
-        "id-unicode": evolve(owned, id="\U0001f35c" * 128),
     }
     accepted = accepted if enveloped else {}
     accepted |= {
@@ -109,16 +106,25 @@ def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bo
             rules=message.client.unknown_rules,
         ),
     }
-    times = plan.document.envelope.client.times[1]
+    strangers = {"handfast": True, **_told_by_servers(plan)}
+    for name, payload in sprinkled_payloads(message.client, plain.payload, strangers).items():
+        accepted[f"payload-{name}"] = evolve(plain, payload=payload, rules=message.client.unknown_rules)
+    if enveloped and _has_id(plan, plain):
+        accepted["id-shortest"] = evolve(owned, id="x")
+        accepted["id-longest"] = evolve(owned, id="i" * 128)
+        accepted["id-unicode"] = evolve(owned, id="\U0001f35c" * 128)
     if whole:
-        for name, text in _TIMES.items() if times else ():
-            accepted[f"time-{name}"] = evolve(plain, change={"/timestamp": text}, rules=times)
+        for pointers, rules in (plan.document.envelope.client.times, message.client.times):
+            for name, text in _TIMES.items() if pointers else ():
+                accepted[f"time-{name}"] = _at(plan, plain, pointers, text, rules)
         for name, payload in valid_payloads(message.client, plain.payload).items():
             accepted[f"payload-{name}"] = evolve(plain, payload=payload)
+    heard = (state, message.name) in plan.broadcasts()
     for name, send in accepted.items():
-        steps = plan.probed((*route.steps("ana"), send, Settle()), "ana")
+        here = _watched(plan, route) if heard else route.steps("ana")
+        steps = plan.probed((*here, send, Settle()), "ana")
         yield plan.case(FAMILY, f"{where}/valid/{name}", steps, rules=plan.rehearse(steps[:-2] or steps).rules)
-    for name, send in _refused(plain, message, whole=whole, enveloped=enveloped).items():
+    for name, send in _refused(plan, plain, message, whole=whole).items():
         steps = plan.probed((*_watched(plan, route), send, Settle()), "ana")
         yield plan.case(FAMILY, f"{where}/invalid/{name}", steps, rules=_rules(plan, route, send))
 
@@ -127,32 +133,76 @@ def _rules(plan: Plan, route: Route, send: Step) -> tuple[str, ...]:
     return plan.rehearse([*route.steps("ana"), send]).rules
 
 
-def _refused(plain: Send, message: Message, *, whole: bool, enveloped: bool) -> dict[str, Send]:
+def _has_id(plan: Plan, send: Send) -> bool:
+    """Whether a message has an id: by the envelope, or by its own schema."""
+    envelope = plan.document.envelope
+    own = envelope.id.removeprefix(envelope.payload) if envelope.id.startswith(envelope.payload) else ""
+    return envelope.names_id or (bool(own) and pointer_get(send.payload, own) is not None)
+
+
+def _at(plan: Plan, send: Send, pointers: Iterable[str], text: Any, rules: tuple[str, ...] = ()) -> Send:
+    """A message with another time where it has times: in its payload, or beside it."""
+    within = plan.document.envelope.payload
+    for pointer in pointers:
+        if pointer.startswith(f"{within}/") and pointer_get(send.payload, pointer.removeprefix(within)) is not None:
+            send = evolve(send, payload=with_member(send.payload, pointer.removeprefix(within), text))
+        else:
+            send = evolve(send, change={**send.change, pointer: text})
+    return evolve(send, rules=rules)
+
+
+def _told_by_servers(plan: Plan) -> dict[str, Any]:
+    """What servers say of things, which a careless one may take from a client that says it of itself."""
+    found: dict[str, Any] = {}
+    for message in plan.document.messages.values():
+        examples = message.server.examples if message.server is not None else ()
+        for example in examples:
+            if isinstance(example, Mapping):
+                found |= {name: value for name, value in example.items() if name not in found}
+    return found
+
+
+def _refused(plan: Plan, plain: Send, message: Message, *, whole: bool) -> dict[str, Send]:
     assert message.client is not None
     found = {
         f"payload-{name}": evolve(plain, payload=payload)
         for name, payload in invalid_payloads(message.client, plain.payload).items()
     }
-    if not enveloped:
+    if not plan.binding.enveloped:
         return found
-    found["id-missing"] = evolve(plain, drop=("/id",))
-    found["payload-missing"] = evolve(plain, drop=("/payload",))
+    envelope = plan.document.envelope
+    kind, own, within = envelope.discriminator, envelope.id, envelope.payload
+    if _has_id(plan, plain):
+        found["id-missing"] = evolve(plain, drop=(own,))
+    if within:
+        found["payload-missing"] = evolve(plain, drop=(within,))
     if not whole:
         return found
     found |= {
-        "type-missing": evolve(plain, drop=("/type",)),
-        "type-number": evolve(plain, change={"/type": 7}),
-        "type-null": evolve(plain, change={"/type": None}),
-        "id-empty": evolve(plain, id=""),
-        "id-too-long": evolve(plain, id="i" * 129),
-        "id-number": evolve(plain, id=7),
-        "id-null": evolve(plain, change={"/id": None}),
-        "timestamp-missing": evolve(plain, drop=("/timestamp",)),
-        "payload-null": evolve(plain, change={"/payload": None}),
-        "payload-array": evolve(plain, change={"/payload": [1]}),
-        "payload-string": evolve(plain, change={"/payload": "{}"}),
+        "type-missing": evolve(plain, drop=(kind,)),
+        "type-number": evolve(plain, change={kind: 7}),
+        "type-null": evolve(plain, change={kind: None}),
     }
-    return found | {f"time-{name}": evolve(plain, change={"/timestamp": text}) for name, text in _BAD_TIMES.items()}
+    if _has_id(plan, plain):
+        found |= {
+            "id-empty": evolve(plain, id=""),
+            "id-too-long": evolve(plain, id="i" * 129),
+            "id-number": evolve(plain, id=7),
+            "id-null": evolve(plain, change={own: None}),
+        }
+    for pointer in envelope.client.times[0]:
+        name = pointer.strip("/").replace("/", "-")
+        found[f"{name}-missing"] = evolve(plain, drop=(pointer,))
+    if within:
+        found |= {
+            "payload-null": evolve(plain, change={within: None}),
+            "payload-array": evolve(plain, change={within: [1]}),
+            "payload-string": evolve(plain, change={within: "{}"}),
+        }
+    for pointers, _ in (envelope.client.times, message.client.times):
+        if pointers:
+            found |= {f"time-{name}": _at(plan, plain, pointers, text) for name, text in _BAD_TIMES.items()}
+    return found
 
 
 def _texts(plan: Plan, state: str, route: Route, *, whole: bool) -> Iterator[Case]:

@@ -26,6 +26,33 @@ def cases(plan: Plan) -> Iterator[Case]:
         yield from _order(plan, state, route, message)
         yield from _leaving(plan, state, route, message)
     yield from _mixed(plan)
+    yield from _expelled(plan)
+
+
+def _expelled(plan: Plan) -> Iterator[Case]:
+    """Messages that put all of a room out: whoever is in it and wherever, nobody else, and not for ever."""
+    for state, route in plan.leaves():
+        for message in plan.client_messages():
+            said = plan.said(route, message.name)
+            if not any(emission.expelled for emission in said):
+                continue
+            rules = tuple(dict.fromkeys(rule for emission in said if emission.expelled for rule in emission.rules))
+            name = f"{state}/{message.name}"
+            alike: dict[str, Any] = {"subject": "ana", "label": "second"}
+            here = (*route.steps("ana"), *route.steps("ben"), *route.steps("cat", room="b"))
+            out = (plan.send("ana", message.name), Settle())
+            mine = (*route.steps("ann", **alike), *route.steps("amy", room="b", **alike))
+            yield plan.case(FAMILY, f"{name}/of-one-subject", plan.probed((*here, *mine, *out), "ben"), rules=rules)
+            yield plan.case(FAMILY, f"{name}/elsewhere", plan.probed((*here, *mine, *out), "cat"), rules=rules)
+            back = (*route.steps("ana"), *out, *route.steps("ann", subject="ana"))
+            yield plan.case(FAMILY, f"{name}/come-back", plan.probed(back, "ann"), rules=rules)
+            for other, way in plan.leaves():
+                if other == state:
+                    continue
+                mixed = (*here, *way.steps("ann", **alike), *out)
+                yield plan.case(FAMILY, f"{name}/other-in-{other}", plan.probed(mixed, "ann"), rules=rules)
+            others = (plan.send("ann", message.name), Settle())
+            yield plan.case(FAMILY, f"{name}/by-another", (*here, *mine, *others), rules=rules)
 
 
 def say(plan: Plan, client: str, message: str, text: Any, **more: Any) -> Send:

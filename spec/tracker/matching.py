@@ -128,8 +128,12 @@ def choices(expected: Any, observed: Any) -> Iterator[tuple[int, Choice, Any]]:
 
 
 def _equal(expected: Any, observed: Any) -> bool:
-    # JSON tells true from 1; Python does not.
-    return expected == observed and isinstance(expected, bool) == isinstance(observed, bool)
+    # JSON tells true from 1; Python does not. And its numbers are doubles (RFC 7493 section 2.2), however written.
+    if isinstance(expected, bool) or isinstance(observed, bool):
+        return expected is observed
+    if isinstance(expected, int | float) and isinstance(observed, int | float):
+        return float(expected) == float(observed)
+    return bool(expected == observed)
 
 
 def _same_moment(expected: Moment, observed: Any) -> bool:
