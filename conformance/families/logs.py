@@ -181,10 +181,11 @@ def _raced(use: _Use) -> Iterator[tuple[str, tuple[Step, ...]]]:
     yield "several-at-once", (*_three(use), *both, Settle(), *use.pull("cat"))
     same = (use.push("ana", "one", "two"), use.push("ben", use.item("two", "other"), "three"))
     yield "one-item-at-once", (*_three(use), *same, Settle(), *use.pull("cat"))
-    entering = [step for step in use.route.steps("dan") if not isinstance(step, Settle)]
-    opened = [step for step in entering if isinstance(step, Open)]
-    joins = [step for step in entering if not isinstance(step, Open)]
-    talk = tuple(use.push("ana", f"while {n}") for n in range(2))
-    yield "joining-meanwhile", (*_three(use), *opened, Settle(), *joins, *talk, Settle(), *use.pull("dan"))
+    entering = use.route.steps("dan")
+    opened = tuple(step for step in entering if isinstance(step, Open))
+    joins = tuple(step for step in entering if isinstance(step, Send))
+    talk: tuple[Step, ...] = (use.push("ana", "while one"), use.push("ana", "while two"))
+    entered: tuple[Step, ...] = (*_three(use), *opened, Settle(), *joins)
+    yield "joining-meanwhile", (*entered, *talk, Settle(), *use.pull("dan"))
     burst = (Hold("ana"), *(use.push("ana", f"burst {n}") for n in range(8)), Release("ana"), Settle())
     yield "burst", (*_three(use), *burst, *use.pull("ben"))

@@ -12,6 +12,7 @@ from spec.authoring.mutants import (
     effects,
     envelopes,
     failures,
+    logs,
     memories,
     openings,
     schemas,
@@ -61,6 +62,9 @@ _EDITS: tuple[Callable[[Draft], Iterator[Edit]], ...] = (
     *(schemas.loosen_bound, schemas.tighten_bound, schemas.close_schema, schemas.narrow_time, schemas.frame_size),
     *(envelopes.drop_chosen, envelopes.same_id, envelopes.wrong_time, envelopes.wrong_chosen),
     *(envelopes.other_reply_member,),
+    *(logs.one_log, logs.log_identity, logs.log_entry, logs.log_time, logs.page_bound),
+    *(logs.to_sender_too, logs.put_out, logs.one_choice),
+    *(logs.rung_moment, logs.rung_subjects, logs.rung_accepts),
 )
 
 OPERATORS: Mapping[str, Operator] = {

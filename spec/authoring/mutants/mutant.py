@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,6 +67,10 @@ class Mutant:
 
 
 def lean(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A document's data without the recipes of refused tokens and without scenarios: those are for tests alone."""
-    recipes = [recipe for recipe in data["tokens"]["recipes"] if recipe["step"] == "valid"]
+    """A document's data without the recipes of refused tokens and without scenarios: those are for tests alone.
+
+    What examples name stays.
+    """
+    named = set(re.findall(r"\$token\.([a-z0-9-]+)", json.dumps(data["messages"])))
+    recipes = [recipe for recipe in data["tokens"]["recipes"] if recipe["step"] == "valid" or recipe["name"] in named]
     return {**data, "tokens": {**data["tokens"], "recipes": recipes}, "scenarios": {}}

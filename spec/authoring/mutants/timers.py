@@ -10,6 +10,7 @@ from attrs import frozen
 from spec.authoring.mutants.mutant import Edit
 from spec.authoring.mutants.patches import Patch, add, remove, replace
 from spec.authoring.mutants.reading import Draft, Rules, joined, literal
+from spec.expressions import spans
 from spec.parameters import format_value
 
 __all__ = ["timer_early", "timer_kept", "timer_late", "timer_off"]
@@ -69,7 +70,8 @@ def _scaled(draft: Draft, timer: _Timer, key: str, factor: float) -> tuple[Patch
 def _moved(draft: Draft, timer: _Timer, key: str) -> tuple[Patch, ...]:
     if "at" not in timer.value:
         return ()
-    declared, reads = literal("duration", format_value(_MOVED + (draft.parameter(timer.value.get(key)) or 0.0)))
+    before = sum(draft.parameter(span) or 0.0 for span in spans(timer.value.get(key)))
+    declared, reads = literal("duration", format_value(_MOVED + before))
     return declared, add(f"{timer.at}/{key}", reads)
 
 
