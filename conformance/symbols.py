@@ -32,14 +32,15 @@ UPGRADE = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
 
 @lru_cache(16)
 def room_claim(document: Document) -> str | None:
-    """The claim that says which room a client belongs to, where no path does."""
+    """The claim that says which room a client belongs to, where no path does; who it is, is another thing."""
     names = {root_of(str(key)) for key in document.rooms.values()}
     cases = [case for state in document.states.values() for cases in state.receive.values() for case in cases]
     for effect in (effect for case in cases for effect in case.do):
         for name, value in effect.values.items() if isinstance(effect, Set) else ():
             fact = document.facts.get(root_of(value)) if isinstance(value, str) and value.startswith("$") else None
-            if name in names and fact is not None and fact.kind == "token":
-                return str(value).partition(".")[2]
+            claim = str(value).partition(".")[2]
+            if name in names and fact is not None and fact.kind == "token" and claim != document.claims.get("subject"):
+                return claim
     return None
 
 

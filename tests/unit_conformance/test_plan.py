@@ -115,10 +115,12 @@ def test_names_are_the_same_every_time(rollout: str) -> None:
 
 
 def test_every_family_has_cases() -> None:
-    """In the stages together; a family that describes nothing is a fault of its own."""
+    """In the stages together and with what other protocols have; a family that describes nothing is a fault."""
     found = {one.family for stage in STAGES for one in cases(stage)}
+    shared = Plan(arranged(protocol="sync", quick=True).target)
 
-    # Chat has no endpoints; `test_endpoints.py` has cases of these.
+    # Neither has endpoints; `test_endpoints.py` has cases of these.
+    found |= {one.family for one in all_cases(shared)}
     assert found == FAMILIES_BY_NAME - {"endpoints"}
 
 
