@@ -351,9 +351,10 @@ class Tracker:
                 return
             view.parting = tuple(self.machine.unsolicited(h.world, view.number))
             self.machine.ended(h.world, view.number)
-            view.last_rules, view.debts = self.document.forget, []
             end = Closing(view.number, 0, None, self.document.forget, 0, how="may")
-            self._follower.owe(h, [end], at + self._follower.within, ())
+            # It need not come, and is waited for all the same: before it, others may be heard.
+            latest = at + self._follower.within + self._follower.slack.lateness
+            view.last_rules, view.debts = self.document.forget, [Debt(end, ("own", view.number), latest, ())]
 
         def behind(h: Hypothesis) -> list[Hypothesis]:
             flushed = self._races.flushed(h, client)
