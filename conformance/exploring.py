@@ -13,6 +13,7 @@ from conformance.framing import Closed, Receiver, Took
 from conformance.scripts import (
     Close,
     Expire,
+    Fragment,
     Frames,
     HalfClose,
     Idle,
@@ -323,6 +324,8 @@ class Stage:
     def _step(self, step: Step) -> None:
         client = getattr(step, "client", None)
         connected = self._numbers.get(client or "") in self._world.connections
+        if isinstance(step, Fragment | Frames):
+            self._silent.add(self._numbers.get(client or "", 0))
         self._unheard += client is not None and not connected and not isinstance(step, Open | Post)
         match step:
             case Open(client=client):

@@ -199,6 +199,9 @@ class Player:
         if self._pause is not None and not isinstance(step, _WAITING):
             await self._pause.acquire()
         client = getattr(step, "client", None)
+        if client is not None and isinstance(step, scripts.Fragment | scripts.Frames):
+            # Within an unfinished message no other can be sent (RFC 6455 section 5.4), an answer neither.
+            self._silent.add(client)
         if client in self._asking:
             await self._until(lambda: client not in self._asking)
         match step:
