@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.arranging import Arranged, arrange, bare_arguments
@@ -29,10 +30,13 @@ def demonstrate(protocols: list[str], settings: list[str]) -> int:
     nowhere = "ws://127.0.0.1:1"
     documents = [_arranged(nowhere, name, []).target.document for name in protocols]
     own = {name: _own(document, documents, settings) for name, document in zip(protocols, documents, strict=True)}
+    deployed = {document.name: _deployed(document) for document in documents}
     for name in protocols:
         _arranged(nowhere, name, own[name])
     served = [f"{name}={place}" if place else name for name, place in places.items()]
     words = [*served, "--port", "0", "--secret", f"env:{_VARIABLE}", *(w for one in settings for w in ("--set", one))]
+    asked = dict.fromkeys(entry for entries in deployed.values() for entry in entries)
+    words += [word for entry in asked for word in ("--with", entry)]
     print(f"starting: handfast serve {' '.join(words)}")
     with (
         tempfile.TemporaryFile("w+") as log,
@@ -42,13 +46,23 @@ def demonstrate(protocols: list[str], settings: list[str]) -> int:
     ):
         try:
             url = _url(server)
-            return max(_check(url + place, name, own[name]) for name, place in places.items())
+            return max(_check(url + place, name, own[name], deployed[name]) for name, place in places.items())
         except Stop:
             log.seek(0)
             sys.stderr.write(log.read()[-2000:])
             raise
         finally:
             server.terminate()
+
+
+def _deployed(document: Document) -> list[str]:
+    """What the document asks of a deployment, each with a fresh secret in the environment."""
+    found = []
+    for name in document.deployment:
+        variable = f"{_VARIABLE}_{name.upper()}"
+        os.environ.setdefault(variable, secrets.token_urlsafe(32))
+        found.append(f"{name}=env:{variable}")
+    return found
 
 
 def _own(document: Document, others: list[Document], settings: list[str]) -> list[str]:
@@ -75,11 +89,14 @@ def _url(server: subprocess.Popen[str]) -> str:
     return line.split("listening on ", 1)[1].strip()
 
 
-def _check(url: str, protocol: str, settings: list[str]) -> int:
-    print(f"checking: handfast check {url} --protocol {protocol} --secret env:{_VARIABLE}\n", flush=True)
+def _check(url: str, protocol: str, settings: list[str], deployed: list[str]) -> int:
+    told = "".join(f" --with {entry}" for entry in deployed)
+    print(f"checking: handfast check {url} --protocol {protocol} --secret env:{_VARIABLE}{told}\n", flush=True)
+    arranged = _arranged(url, protocol, settings, deployed)
     # Failures that were saved of other servers say nothing of this one.
-    return run_session(Session(_arranged(url, protocol, settings), failures=Path("handfast-failures"), remember=False))
+    return run_session(Session(arranged, failures=Path("handfast-failures"), remember=False))
 
 
-def _arranged(url: str, protocol: str, settings: list[str]) -> Arranged:
-    return arrange(bare_arguments(protocol=protocol, set=settings, secret=f"env:{_VARIABLE}"), url)
+def _arranged(url: str, protocol: str, settings: list[str], deployed: Sequence[str] = ()) -> Arranged:
+    given = bare_arguments(protocol=protocol, set=settings, secret=f"env:{_VARIABLE}", deployed=list(deployed))
+    return arrange(given, url)
