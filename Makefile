@@ -45,10 +45,10 @@ test: venv
 		echo 'make: these are not formatted; `$(BIN)/ruff format .` does it:' >&2; \
 		$(BIN)/ruff format --check . >&2; exit 1; }
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest --quiet -n $(WORKERS) -rs
+	@$(BIN)/python -m pytest --quiet -n $(WORKERS) --dist worksteal -rs
 
 matrix: venv
-	@HANDFAST_MATRIX=all $(BIN)/python -m pytest tests/matrix --quiet -n $(WORKERS)
+	@HANDFAST_MATRIX=all $(BIN)/python -m pytest tests/matrix --quiet -n $(WORKERS) --dist worksteal
 
 mutants: venv
 	@$(BIN)/handfast mutate chat --report markdown:docs/mutants.md \
