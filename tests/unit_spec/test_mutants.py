@@ -47,6 +47,13 @@ def every() -> tuple[Mutant, ...]:
 
 
 @cache
+def of_sync() -> tuple[Mutant, ...]:
+    """Every mutant of sync."""
+    source = read(find("sync"))
+    return tuple(mutants(source.data, resolve(compile_source(source).parameters, {})))
+
+
+@cache
 def original(rollout: str) -> Original:
     return Original(document(), resolve(document().parameters, {**SETTINGS, "rollout": rollout}, quick=True))
 
@@ -110,12 +117,40 @@ def test_the_catalogue_is_large_and_every_mutant_has_a_name_of_its_own() -> None
         assert set(mutant.rules) <= set(document().rules), mutant.id
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+_OF_LOGS = {
+    "log-entry",
+    "log-identity",
+    "log-time",
+    "one-choice",
+    "one-log",
+    "page-bound",
+    "put-out",
+    "rung-accepts",
+    "rung-moment",
+    "rung-subjects",
+    "to-sender-too",
+}
+"""What chat has no place for, and sync has."""
+
+
+@pytest.mark.parametrize("operator", sorted(set(OPERATORS) - _OF_LOGS))
 def test_an_operator_makes_documents_that_behave_otherwise(operator: str) -> None:
     """It applies to chat, what it makes compiles, and not all of it is equivalent."""
     made = (compiled(mutant) for mutant in every() if mutant.operator == operator)
 
     assert any(any(apart(one)) for one in made if one is not None)
+
+
+@pytest.mark.parametrize("operator", sorted(_OF_LOGS))
+def test_an_operator_of_logs_makes_documents_of_sync(operator: str) -> None:
+    """It applies to sync, and what it makes is another document."""
+    source = read(find("sync"))
+    made = [mutant for mutant in of_sync() if mutant.operator == operator]
+
+    assert made
+    assert all(mutant.rules for mutant in made)
+    assert any(mutant.source(source.data).data != source.data for mutant in made)
+    assert not any(mutant.operator == operator for mutant in every())
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
