@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -63,3 +64,10 @@ def chromium() -> str:
     path = _find_chromium()
     assert path is not None, "mark the test with `chromium`"
     return path
+
+
+def pytest_configure() -> None:
+    """Let children hear interrupts."""
+    # What a shell runs in its background is deaf to interrupts, and so are its children: some tests interrupt theirs.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
