@@ -7,13 +7,14 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import jwt
+import pytest
 from attrs import frozen
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
@@ -24,6 +25,8 @@ __all__ = [
     "Exchange",
     "catalogue",
     "closing",
+    "each",
+    "each_fault",
     "observed",
     "request",
     "running",
@@ -49,6 +52,17 @@ class Exchange:
     expected: Any
     faults: frozenset[str]
     settings: Mapping[str, str] = {}
+
+
+def each(exchanges: Iterable[Exchange]) -> list[Any]:
+    """The exchanges as the parameters of a test."""
+    return [pytest.param(exchange, id=str(exchange.play.__name__)) for exchange in exchanges]
+
+
+def each_fault(exchanges: Iterable[Exchange]) -> list[Any]:
+    """Exchanges with the faults that show in them; without HANDFAST_MATRIX=all one fault of each exchange."""
+    most = None if os.environ.get("HANDFAST_MATRIX") == "all" else 1
+    return [pytest.param(one, fault, id=fault) for one in exchanges for fault in sorted(one.faults)[:most]]
 
 
 def catalogue(server: str) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from attrs import define, field
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.foreign.kit import SECRET, WAIT, Exchange, catalogue, observed, request, token
+from tests.foreign.kit import SECRET, WAIT, Exchange, catalogue, each, each_fault, observed, request, token
 
 SERVER = "hub_asyncio"
 ROOT = Path(__file__).parents[2]
@@ -633,32 +633,20 @@ EXCHANGES = [
     ),
 ]
 
-_ALL = os.environ.get("HANDFAST_MATRIX") == "all"
 
 # A sign of life that is none is seen only by a clock that other tests of this machine disturb.
 UNSHOWN = {"any-octet-is-life"}
 
 
-def _name(case: Exchange) -> str:
-    return str(case.play.__name__)
-
-
 @pytest.mark.parametrize("server", COMMANDS)
-@pytest.mark.parametrize("case", EXCHANGES, ids=_name)
+@pytest.mark.parametrize("case", each(EXCHANGES))
 def test_a_client_meets_what_the_protocol_says(case: Exchange, server: str) -> None:
     """Without a fault each exchange goes as the prose says, with this server and with ours."""
     with running(server, case.settings) as address:
         assert case.play(address) == case.expected
 
 
-@pytest.mark.parametrize(
-    ("case", "fault"),
-    [
-        pytest.param(case, fault, id=fault)
-        for case in EXCHANGES
-        for fault in (sorted(case.faults) if _ALL else sorted(case.faults)[:1])
-    ],
-)
+@pytest.mark.parametrize(("case", "fault"), each_fault(EXCHANGES))
 def test_a_fault_changes_an_exchange(case: Exchange, fault: str) -> None:
     """Each fault shows in an exchange; without HANDFAST_MATRIX=all one of each exchange is tried."""
     with running(SERVER, case.settings, fault) as address:

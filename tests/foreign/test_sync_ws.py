@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,19 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.foreign.kit import WAIT, Exchange, catalogue, closing, observed, request, running, switches, token
+from tests.foreign.kit import (
+    WAIT,
+    Exchange,
+    catalogue,
+    closing,
+    each,
+    each_fault,
+    observed,
+    request,
+    running,
+    switches,
+    token,
+)
 from tests.foreign.tokens import TOKEN_FAULTS, answers, judged
 
 SERVER = "sync_ws"
@@ -543,28 +554,15 @@ EXCHANGES = [
 UNSHOWN = {"deadline-early", "deadline-late", "jku-fetched", "shutdown-abrupt"}
 STORED = {"unattributed-as-default-user", "unattributed-timed-now", "acknowledged-before-stored"}
 
-_ALL = os.environ.get("HANDFAST_MATRIX") == "all"
 
-
-def _name(case: Exchange) -> str:
-    return str(case.play.__name__)
-
-
-@pytest.mark.parametrize("case", EXCHANGES, ids=_name)
+@pytest.mark.parametrize("case", each(EXCHANGES))
 def test_a_client_meets_what_the_protocol_says(case: Exchange) -> None:
     """Without a fault each exchange goes as the prose says."""
     with running(SERVER, case.settings) as address:
         assert case.play(address) == case.expected
 
 
-@pytest.mark.parametrize(
-    ("case", "fault"),
-    [
-        pytest.param(case, fault, id=fault)
-        for case in EXCHANGES
-        for fault in (sorted(case.faults) if _ALL else sorted(case.faults)[:1])
-    ],
-)
+@pytest.mark.parametrize(("case", "fault"), each_fault(EXCHANGES))
 def test_a_fault_changes_an_exchange(case: Exchange, fault: str) -> None:
     """Each fault shows in an exchange; without HANDFAST_MATRIX=all one of each exchange is tried."""
     with running(SERVER, case.settings, fault) as address:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.foreign.kit import Exchange, catalogue, observed, running, switches, token
+from tests.foreign.kit import Exchange, catalogue, each, each_fault, observed, running, switches, token
 from tests.foreign.socketio import (
     UPGRADES,
     WIRE,
@@ -642,28 +641,15 @@ EXCHANGES = [
 # What these exchanges do not show: what only time or a fetch shows.
 UNSHOWN = {"connect-deadline-early", "connect-deadline-late", "jku-fetched"}
 
-_ALL = os.environ.get("HANDFAST_MATRIX") == "all"
 
-
-def _name(case: Exchange) -> str:
-    return str(case.play.__name__)
-
-
-@pytest.mark.parametrize("case", EXCHANGES, ids=_name)
+@pytest.mark.parametrize("case", each(EXCHANGES))
 def test_a_client_meets_what_the_protocol_says(case: Exchange) -> None:
     """Without a fault each exchange goes as the prose says."""
     with running(SERVER, case.settings, None, *SERVICE) as address:
         assert case.play(address) == case.expected
 
 
-@pytest.mark.parametrize(
-    ("case", "fault"),
-    [
-        pytest.param(case, fault, id=fault)
-        for case in EXCHANGES
-        for fault in (sorted(case.faults) if _ALL else sorted(case.faults)[:1])
-    ],
-)
+@pytest.mark.parametrize(("case", "fault"), each_fault(EXCHANGES))
 def test_a_fault_changes_an_exchange(case: Exchange, fault: str) -> None:
     """Each fault shows in an exchange; without HANDFAST_MATRIX=all one of each exchange is tried."""
     with running(SERVER, case.settings, fault, *SERVICE) as address:
