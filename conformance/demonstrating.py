@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.arranging import Arranged, arrange, bare_arguments
+from conformance.arranging import Arranged, arrange, bare_arguments, document_of
 from conformance.commands.check import run_session
 from conformance.session import Session
 from spec.exits import Exit, Stop
@@ -28,7 +28,7 @@ def demonstrate(protocols: list[str], settings: list[str]) -> int:
     places = {name: f"/{name}" if len(protocols) > 1 else "" for name in protocols}
     # What does not fit is told before anything is started.
     nowhere = "ws://127.0.0.1:1"
-    documents = [_arranged(nowhere, name, []).target.document for name in protocols]
+    documents = [document_of(bare_arguments(protocol=name), {}) for name in protocols]
     own = {name: _own(document, documents, settings) for name, document in zip(protocols, documents, strict=True)}
     deployed = {document.name: _deployed(document) for document in documents}
     for name in protocols:
