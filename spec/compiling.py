@@ -322,7 +322,7 @@ def _effect(entry: Mapping[str, Any]) -> model.Effect:
         case "read":
             return model.Read(entry["read"], entry["after"], entry.get("most"), entry.get("fewer") == "large")
         case "send":
-            return model.Emit(entry["send"], entry.get("payload", {}), "free")
+            return model.Emit(entry["send"], entry.get("payload", {}), "free", entry.get("members", {}))
         case "reply":
             return model.Emit(entry["reply"], entry.get("payload", {}), "must")
         case "broadcast":

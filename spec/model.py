@@ -128,11 +128,15 @@ class Read:
 
 @frozen
 class Emit:
-    """Send one message to the connection itself; `reply` says whether it names the message that it answers."""
+    """Send one message to the connection itself; `reply` says whether it names the message that it answers.
+
+    `members` are what stands in it beside the payload, by name.
+    """
 
     message: str
     payload: Any
     reply: str
+    members: Mapping[str, Any] = {}
 
 
 @frozen

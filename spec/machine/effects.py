@@ -49,6 +49,8 @@ class Event:
 
 Run = Callable[[Event], None]
 
+_NONE: Mapping[str, Any] = {}
+
 _WORDLESS = 1000
 """The code of a close that may have any."""
 
@@ -278,7 +280,7 @@ class Effects:
         return run
 
     def _run_emit(self, effect: model.Emit) -> Run:
-        build = self.build(effect.message, effect.payload)
+        build = self.build(effect.message, effect.payload, members=effect.members)
         form = self._document.messages[effect.message].server
         only_replies = form is not None and form.replies
 
@@ -374,12 +376,12 @@ class Effects:
         return run
 
     def build(
-        self, message: str, payload: Any, text: Chosen | None = None
+        self, message: str, payload: Any, text: Chosen | None = None, members: Mapping[str, Any] = _NONE
     ) -> Callable[[Scope, str | None], dict[str, Any]]:
         """Compile the body of a server's message: envelope, payload, and what its sender chooses."""
         envelope, form = self._document.envelope, self._document.messages[message].server
         assert form is not None, message
-        template = compile_template(payload)
+        template, beside = compile_template(payload), compile_template(dict(members))
         chosen = {**envelope.server.chosen, **form.chosen}
         # What a message may do without is only chosen where its payload has it.
         optional = {pointer for pointer in form.chosen if not _required(form.schema, pointer, envelope.payload)}
@@ -390,7 +392,7 @@ class Effects:
         moments = {pointer: entry for pointer, entry in chosen.items() if entry.get("now")}
 
         def build(scope: Scope, reply_to: str | None) -> dict[str, Any]:
-            body: dict[str, Any] = {}
+            body: dict[str, Any] = dict(beside(scope))
             pointer_put(body, envelope.discriminator, message)
             pointer_put(body, envelope.payload, template(scope))
             for pointer, mark in marks.items():

@@ -31,6 +31,7 @@ WIRE_FAULTS = frozenset(
     [
         "other-namespace-ignored",
         "other-namespace-accepted",
+        "other-namespace-refused-in-default",
         "unknown-engine-type-ignored",
         "unknown-packet-type-ignored",
         "empty-frame-ignored",

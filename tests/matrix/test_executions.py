@@ -42,7 +42,13 @@ SERVERS: dict[str, tuple[str, ...]] = {
     ),
 }
 _FAULTS: list[dict[str, Any]] = json.loads((ROOT / "tests/foreign/executions_socketio/faults.json").read_text())
-_SAMPLE = {"alg-none-accepted", "organization-from-auth", "null-members-dropped", "early-event-ignored"}
+_SAMPLE = {
+    "other-namespace-refused-in-default",
+    "alg-none-accepted",
+    "organization-from-auth",
+    "null-members-dropped",
+    "early-event-ignored",
+}
 
 
 def _settings() -> list[str]:

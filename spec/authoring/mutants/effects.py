@@ -166,7 +166,8 @@ def _strangers(draft: Draft) -> list[str]:
 
 def _members(draft: Draft) -> Iterator[tuple[Row, str, dict[str, Any], str, Any, str]]:
     for row, at, effect in _effects(draft):
-        for name, value in effect.get("payload", {}).items():
+        payload = effect.get("payload", {})
+        for name, value in payload.items() if isinstance(payload, dict) else ():
             message = next(effect[kind] for kind in _SENDING if kind in effect)
             yield row, at, effect, name, value, message
 
@@ -193,6 +194,10 @@ def _constant(draft: Draft, message: str, name: str, value: Any) -> Any:
 
 def drop_member(draft: Draft) -> Iterator[Edit]:
     """A member of a message is left out."""
+    for row, at, effect in _effects(draft):
+        for name in effect.get("members", {}):
+            text = f"`{effect['send']}` has no `{name}` beside its payload"
+            yield Edit(at, row.rules, text, (remove(f"{at}/members"),), name)
     for row, at, effect, name, _, message in _members(draft):
         if len(effect["payload"]) > 1:
             chosen = section(draft.data, "messages", message, "server", "chosen")

@@ -6,7 +6,7 @@ import { isObject, parseJson } from './json.mjs';
 const PATH = '/socket.io/';
 const RESERVED = ['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'];
 const [ENGINE_PING, ENGINE_MESSAGE] = ['2', '4'];
-const [CONNECT, DISCONNECT, EVENT, ACK, BINARY_EVENT, BINARY_ACK] = ['0', '1', '2', '3', '5', '6'];
+const [CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK] = ['0', '1', '2', '3', '4', '5', '6'];
 const COMING_OR_GOING = [ENGINE_MESSAGE + CONNECT, ENGINE_MESSAGE + DISCONNECT];
 const SHUTDOWN_GRACE = 3000;
 const BACKLOG = 1024;
@@ -100,6 +100,10 @@ class Gate {
   #wrongConnect(namespace, data) {
     if (namespace === '/' && this.connected) return 'second-connect-ignored';
     if (namespace !== '/' && this.fault('other-namespace-ignored')) return 'other-namespace-ignored';
+    if (namespace !== '/' && this.fault('other-namespace-refused-in-default')) {
+      this.connection.send(`${CONNECT_ERROR}{"message":"Invalid namespace"}`);
+      return 'other-namespace-refused-in-default';
+    }
     return data === '' || isObject(parseJson(data)) ? undefined : 'bad-connect';
   }
 }
