@@ -13,6 +13,7 @@ from pathlib import Path
 from conformance.arranging import Arranged, arrange, bare_arguments, document_of
 from conformance.commands.check import run_session
 from conformance.session import Session
+from spec.deploying import fresh_deployment
 from spec.exits import Exit, Stop
 from spec.model import Document
 
@@ -30,7 +31,7 @@ def demonstrate(protocols: list[str], settings: list[str]) -> int:
     nowhere = "ws://127.0.0.1:1"
     documents = [document_of(bare_arguments(protocol=name), {}) for name in protocols]
     own = {name: _own(document, documents, settings) for name, document in zip(protocols, documents, strict=True)}
-    deployed = {document.name: _deployed(document) for document in documents}
+    deployed = {document.name: fresh_deployment(document, _VARIABLE) for document in documents}
     for name in protocols:
         _arranged(nowhere, name, own[name])
     served = [f"{name}={place}" if place else name for name, place in places.items()]
@@ -53,16 +54,6 @@ def demonstrate(protocols: list[str], settings: list[str]) -> int:
             raise
         finally:
             server.terminate()
-
-
-def _deployed(document: Document) -> list[str]:
-    """What the document asks of a deployment, each with a fresh secret in the environment."""
-    found = []
-    for name in document.deployment:
-        variable = f"{_VARIABLE}_{name.upper()}"
-        os.environ.setdefault(variable, secrets.token_urlsafe(32))
-        found.append(f"{name}=env:{variable}")
-    return found
 
 
 def _own(document: Document, others: list[Document], settings: list[str]) -> list[str]:

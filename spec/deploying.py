@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,18 @@ from spec.secrets import read_secret
 if TYPE_CHECKING:
     from spec.model import Document
 
-__all__ = ["read_deployment"]
+__all__ = ["fresh_deployment", "read_deployment"]
+
+
+def fresh_deployment(document: Document, prefix: str) -> list[str]:
+    """An entry for everything that a document asks of a deployment, for processes that this one starts.
+
+    Each names an environment variable that begins with `prefix`; the first call for it sets it to a fresh secret.
+    """
+    variables = {name: f"{prefix}_{name.upper()}" for name in document.deployment}
+    for variable in variables.values():
+        os.environ.setdefault(variable, secrets.token_urlsafe(32))
+    return [f"{name}=env:{variable}" for name, variable in variables.items()]
 
 
 def read_deployment(document: Document, given: Iterable[str], *, complete: bool = True) -> dict[str, str]:

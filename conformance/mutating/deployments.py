@@ -14,6 +14,7 @@ from conformance.families import all_cases
 from conformance.plan import Plan
 from conformance.scripts import Case
 from spec.compiling import compile_source
+from spec.deploying import fresh_deployment
 from spec.loading import Source, find, read
 from spec.model import Document
 from spec.parameters import format_value, resolve
@@ -76,11 +77,13 @@ class Bench:
     protocol: str
     source: Source = field(init=False)
     document: Document = field(init=False)
+    deployed: list[str] = field(init=False)
     _plans: dict[str, tuple[Plan, list[Case]]] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.source = read(find(self.protocol))
         self.document = compile_source(self.source)
+        self.deployed = fresh_deployment(self.document, VARIABLE)
 
     def stages(self) -> list[Deployment]:
         return stages(self.document)
@@ -98,7 +101,11 @@ class Bench:
             flags: dict[str, Any] = {"secret": f"env:{VARIABLE}", "quick": True, "issuer": ISSUER, "audience": AUDIENCE}
             # A target file that lies about is none of ours.
             arguments = bare_arguments(
-                document=str(find(self.protocol)), target=os.devnull, set=deployment.pairs, **flags
+                document=str(find(self.protocol)),
+                target=os.devnull,
+                set=deployment.pairs,
+                **flags,
+                deployed=self.deployed,
             )
             plan = Plan(arrange(arguments, "ws://127.0.0.1:1").target)
             self._plans[deployment.name] = plan, list(all_cases(plan))

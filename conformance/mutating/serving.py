@@ -29,13 +29,14 @@ class Served:
 
 
 @contextmanager
-def serving(data: Mapping[str, Any], deployment: Deployment, folder: Path) -> Iterator[Served]:
-    """Serve a document's data for as long as the context lasts."""
+def serving(data: Mapping[str, Any], deployment: Deployment, deployed: list[str], folder: Path) -> Iterator[Served]:
+    """Serve a document's data, with all that it asks of a deployment, for as long as the context lasts."""
     path = folder / "mutant.yaml"
     path.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
     flags = ["--document", str(path), "--port", "0", "--secret", f"env:{VARIABLE}", "--quick"]
     flags += ["--issuer", ISSUER, "--audience", AUDIENCE]
     flags += [word for pair in deployment.pairs for word in ("--set", pair)]
+    flags += [word for entry in deployed for word in ("--with", entry)]
     command = [sys.executable, "-m", "spec", "serve", *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:

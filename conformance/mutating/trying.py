@@ -142,7 +142,7 @@ class Trier:
         data = mutant.data(self.bench.source.data)
         with (
             tempfile.TemporaryDirectory(prefix="handfast-mutant-") as folder,
-            serving(data, stage, Path(folder)) as served,
+            serving(data, stage, self.bench.deployed, Path(folder)) as served,
         ):
             url = served.url()
             results = trio.run(self._run, url, stage, cases) if url is not None else []

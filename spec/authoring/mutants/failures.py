@@ -63,7 +63,7 @@ def error_closes(draft: Draft) -> Iterator[Edit]:
 def retryable(draft: Draft) -> Iterator[Edit]:
     """An error says wrongly whether to try again."""
     for code, entry in draft.data["errors"]["codes"].items():
-        if draft.raising(code):
+        if "retryable" in entry and draft.raising(code):
             at, wrong = f"/errors/codes/{code}/retryable", not entry["retryable"]
             yield Edit(at, _rules(draft, code), f"`{code}` is retryable: {str(wrong).lower()}", (replace(at, wrong),))
 
