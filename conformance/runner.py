@@ -306,13 +306,22 @@ class Runner:
             if outcome.unanswered:
                 _unanswered(case, outcome, self.target.document.due_rules)
             if not outcome.findings and outcome.unreachable is None and outcome.broken is None:
-                self._conclude(case, outcome, attempt, None if self._harness_late(first) else "flaky")
+                self._passed(case, first, outcome, attempt)
                 return False
             if not late or not _doubtful(case, outcome):
                 self._conclude(case, outcome, attempt)
                 return True
         self._conclude(case, outcome, 3, "inconclusive")
         return False
+
+    def _passed(self, case: Case, first: Outcome, outcome: Outcome, attempt: int) -> None:
+        """Tell a case that failed and, alone, does not: counted as it passed, and shown as it failed."""
+        passed = self._judged(case, outcome, attempt)
+        if not self._harness_late(first):
+            failed = self._judged(case, first, attempt)
+            shown = {"rules": failed.rules, "message": failed.message, "transcript": failed.transcript}
+            passed = evolve(passed, verdict="flaky", **shown)
+        self._tell(passed)
 
     async def _rerun(self) -> None:
         """Play again what is known to come and go; what passes at least once is flaky, and what never does fails."""

@@ -41,25 +41,27 @@ class Connection:
             with self.outbox.scope:
                 await stream.send_all(opening.answer)
                 socket = Socket(wire, opening, 4 * self.largest + _MARGIN, self._heard, self._left)
-                await self._live(socket, address)
-            await self._part(stream, settled=wire.ended or socket.peer_code is not None)
+                await self._live(socket, wire, address)
+            await self._part(stream, settled=_settled(socket, wire))
         finally:
             self.hub.forget(self.upgrade.connection)
 
-    async def _live(self, socket: Socket, address: str) -> None:
+    async def _live(self, socket: Socket, wire: Wire, address: str) -> None:
         self._opened(address)
         try:
-            await self._talk(socket)
+            await self._talk(socket, wire)
         finally:
             self.hub.ended(self.upgrade.connection)
             self._closed(socket)
 
-    async def _talk(self, socket: Socket) -> None:
+    async def _talk(self, socket: Socket, wire: Wire) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, socket)
             await socket.read()
             self._left()
-            nursery.cancel_scope.cancel()
+            # Behind what cannot be read nothing is read, but a peer that is still there is told why.
+            if self.outbox.goodbye is None or _settled(socket, wire):
+                nursery.cancel_scope.cancel()
 
     def _heard(self, frame: Frame, failed: int | None) -> None:
         if self.outbox.goodbye is None:
@@ -126,3 +128,8 @@ class Connection:
             code, by = 1006, "server" if self.outbox.overflowed else "client"
         self.hub.metrics.closed(code, by)
         self.hub.log.info("connection.closed", connection=self.upgrade.connection, code=code, by=by)
+
+
+def _settled(socket: Socket, wire: Wire) -> bool:
+    """Whether the peer has said its last."""
+    return wire.ended or socket.peer_code is not None

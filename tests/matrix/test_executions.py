@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.matrix.kit import ROOT, Checked, listening
+from tests.matrix.kit import ALL, ROOT, Checked, listening
 
-_ALL = os.environ.get("HANDFAST_MATRIX") == "all"
 _SECRETS = {"MATRIX_SECRET": "a-secret-of-the-matrix-that-is-long-enough", "MATRIX_SERVICE": "a-service-token"}
 _PARAMETERS = ("connect_deadline=3s", "ping_interval=1500ms", "ping_timeout=1s")
 _ISSUER, _AUDIENCE = "https://issuer.example", "urn:executions"
@@ -109,7 +108,7 @@ def test_without_the_service_token_the_rest_is_checked(tmp_path: Path) -> None:
 
 @pytest.mark.node
 @pytest.mark.parametrize(
-    "fault", [pytest.param(fault, id=fault["name"]) for fault in _FAULTS if _ALL or fault["name"] in _SAMPLE]
+    "fault", [pytest.param(fault, id=fault["name"]) for fault in _FAULTS if ALL or fault["name"] in _SAMPLE]
 )
 def test_a_fault_is_caught_by_its_rule(fault: dict[str, Any], tmp_path: Path) -> None:
     """A server with one fault fails, and a failing case names a rule that the fault breaks."""

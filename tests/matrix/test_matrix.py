@@ -6,17 +6,15 @@ Without more, one run of each conformant server and stage, and one fault of each
 
 from __future__ import annotations
 
-import os
 from itertools import product
 from pathlib import Path
 
 import pytest
 
 from tests.matrix.deployments import DEPLOYMENTS, deployment
-from tests.matrix.kit import REFERENCE, SERVERS, Fault, check, faults, serving
+from tests.matrix.kit import ALL, REFERENCE, SERVERS, Fault, check, faults, serving
 
-_ALL = os.environ.get("HANDFAST_MATRIX") == "all"
-_RUNS = 20 if _ALL else 1
+_RUNS = 20 if ALL else 1
 _STAGES = ("message", "dual", "legacy")
 
 # One of each group and kind of finding: refusals, order of checks, timing, silence, content, isolation, leaks.
@@ -51,7 +49,7 @@ _SAMPLE = {
 
 
 def _chosen() -> list[Fault]:
-    return [fault for server in SERVERS for fault in faults(server) if _ALL or fault.name in _SAMPLE[server]]
+    return [fault for server in SERVERS for fault in faults(server) if ALL or fault.name in _SAMPLE[server]]
 
 
 def _needs(server: str) -> list[pytest.MarkDecorator]:
@@ -85,7 +83,7 @@ _SOME_KEYS = {(REFERENCE, "RS256", "message"), ("chat_ws", "ES256", "message"), 
     [
         pytest.param(*chosen, marks=_needs(chosen[0]))
         for chosen in product((*SERVERS, REFERENCE), DEPLOYMENTS[1:], _STAGES)
-        if _ALL or chosen in _SOME_KEYS
+        if ALL or chosen in _SOME_KEYS
     ],
 )
 def test_a_conformant_server_passes_whatever_its_keys(server: str, kind: str, rollout: str, tmp_path: Path) -> None:

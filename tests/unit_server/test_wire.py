@@ -108,6 +108,21 @@ async def test_broken_text_behind_good_messages_waits_its_turn(autojump_clock: M
     assert found[2][1][0] == 1007
 
 
+async def test_what_comes_behind_broken_text_keeps_nobody_from_the_close(autojump_clock: MockClock) -> None:
+    """A peer that goes on sending while the server has yet to write is told all the same."""
+    near, far = trio.testing.lockstep_stream_pair()
+    async with memory_server() as server, clients(server) as nursery:
+        nursery.start_soon(server.serve_stream, far, ADDRESS)
+        await near.send_all(request(ROOM, UPGRADE))
+        await read_answer(near)
+        await near.send_all(auth() + frame(Opcode.TEXT, b"\xff"))
+        await near.send_all(text_frame(message("chat_message", content="too late")))
+        found = frames_of(await read_all(near))
+
+    assert [opcode for opcode, _ in found] == [Opcode.TEXT, Opcode.CLOSE]
+    assert found[1][1][0] == 1007
+
+
 @pytest.mark.parametrize(
     ("payload", "answer"),
     [(b"\x03\xe8bye", 1000), (b"\x0f\xa1", 4001), (b"\x03\xf0" + b"x" * 123, 1008), (b"", 1005)],
