@@ -319,8 +319,13 @@ class Runner:
         passed = self._judged(case, outcome, attempt)
         if not self._harness_late(first):
             failed = self._judged(case, first, attempt)
-            shown = {"rules": failed.rules, "message": failed.message, "transcript": failed.transcript}
-            passed = evolve(passed, verdict="flaky", **shown)
+            passed = evolve(
+                passed,
+                verdict="flaky",
+                rules=failed.rules,
+                message=failed.message,
+                transcript=failed.transcript,
+            )
         self._tell(passed)
 
     async def _rerun(self) -> None:
