@@ -63,7 +63,7 @@ docs: venv
 
 soak: venv
 	@$(BIN)/python -m tests.matrix.soak --runs $(RUNS)
-	@$(BIN)/python -m tests.matrix.soak --runs $(RUNS) --idle --distant
+	@$(BIN)/python -m tests.matrix.soak --runs $(RUNS) --idle --distant --at-once 4
 
 clean:
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
