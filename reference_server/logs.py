@@ -18,6 +18,9 @@ __all__ = ["BackgroundLines", "Log", "failure", "make_log", "redact", "silent_lo
 
 Log = FilteringBoundLogger
 
+_GATHERING = 0.02
+"""How long, in seconds, a line waits for others."""
+
 _REDACTED = "[redacted]"
 # The first alternative is how every JWT begins ('{"' in base64url); the second is three parts of any compact JWS.
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_.-]*|[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}")
@@ -33,6 +36,7 @@ class BackgroundLines:
         self.lost = 0
         self._descriptor = descriptor
         self._lines: queue.Queue[str | None] = queue.Queue(limit)
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
@@ -48,6 +52,7 @@ class BackgroundLines:
 
     def close(self, within: float = 1.0) -> None:
         """Write what waits, as far as that takes no longer than `within` seconds."""
+        self._closing.set()
         try:
             self._lines.put(None, timeout=within)
         except queue.Full:
@@ -55,13 +60,21 @@ class BackgroundLines:
         self._thread.join(within)
 
     def _run(self) -> None:
-        while (text := self._lines.get()) is not None:
-            data = text.encode(errors="backslashreplace")
-            try:
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
-            except OSError:
-                self.lost += 1
+        lines: list[str | None] = []
+        while None not in lines:
+            lines = [self._lines.get()]
+            # Whoever wakes this thread waits for it to run: lines that come close together wake it once.
+            self._closing.wait(_GATHERING)
+            lines += [self._lines.get() for _ in range(self._lines.qsize())]
+            self._write([line for line in lines if line is not None])
+
+    def _write(self, lines: list[str]) -> None:
+        data = "".join(lines).encode(errors="backslashreplace")
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            self.lost += len(lines)
 
 
 def make_log(style: Literal["text", "json"] = "text", file: TextIO | BackgroundLines | None = None) -> Log:

@@ -9,7 +9,8 @@ comes of them is overdue.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from attrs import asdict
 
@@ -36,7 +37,7 @@ class Races:
 
     def __init__(self, document: Document, handle: Handle, ends: Ends) -> None:
         self._document, self._handle, self._ends = document, handle, ends
-        self._shared = frozenset(_shared(document))
+        self._shared = _shared(document)
 
     def waits(self, h: Hypothesis, client: str, inputs: Sequence[Read | Breach]) -> bool:
         """Whether inputs of a client are to wait: for another client's, or behind what waits of its own."""
@@ -99,13 +100,16 @@ class Races:
         return done
 
 
-def _shared(document: Document) -> Iterator[tuple[str, str]]:
+@lru_cache(16)
+def _shared(document: Document) -> frozenset[tuple[str, str]]:
     """The states and client messages by which clients read or write what they share, or put others out."""
     names = [f"${log}." for log in document.logs]
-    for state in document.states.values():
-        for name, cases in state.receive.items():
-            if any(_reaches(case, names) for case in cases):
-                yield state.path, name
+    return frozenset(
+        (state.path, name)
+        for state in document.states.values()
+        for name, cases in state.receive.items()
+        if any(_reaches(case, names) for case in cases)
+    )
 
 
 def _reaches(case: Case, names: Sequence[str]) -> bool:

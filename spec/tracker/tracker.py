@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from attrs import evolve
@@ -20,7 +21,7 @@ from spec.machine.machine import Machine
 from spec.machine.values import Breach, Frame, Text
 from spec.machine.world import World
 from spec.messages import Ear, Read
-from spec.model import Emit
+from spec.model import Document, Emit
 from spec.tracker.answers import Answer, answer_findings
 from spec.tracker.content import Content
 from spec.tracker.diagnosis import Diagnosis
@@ -57,8 +58,7 @@ class Tracker:
         self._content = Content(self.document)
         self._used = {} if used is None else used
         self._races = Races(self.document, self._late, self._ends)
-        # What tells of nothing but that the transport is up.
-        self._beats = {e.message for t in self.document.timers for c in t.expire for e in c.do if isinstance(e, Emit)}
+        self._beats = _beats(self.document)
 
     @property
     def patience(self) -> float:
@@ -559,3 +559,9 @@ def _own(h: Hypothesis, ways: Sequence[Any]) -> Hypothesis:
 
 def _badness(h: Hypothesis) -> tuple[bool, int]:
     return any(finding.hard for finding in h.findings), len(h.findings)
+
+
+@lru_cache(16)
+def _beats(document: Document) -> frozenset[str]:
+    """The messages that tell of nothing but that the transport is up."""
+    return frozenset(e.message for t in document.timers for c in t.expire for e in c.do if isinstance(e, Emit))
