@@ -43,7 +43,7 @@ def compile_source(source: Source) -> model.Document:
         parameters=parameters,
         versions=tuple(_version(entry) for entry in data.get("versions", ())),
         binding=data["wire"]["binding"],
-        largest=data["wire"]["frames"]["largest"],
+        largest=_literal("size", data["wire"]["frames"]["largest"]),
         framing={kind: _rules(entry) for kind, entry in data.get("framing", {}).items()},
         envelope=_envelope(envelope, definitions),
         messages={
@@ -85,7 +85,7 @@ def compile_source(source: Source) -> model.Document:
         chosen={name: entry["chosen"] for name, entry in connection["variables"].items() if "chosen" in entry},
         ordered=tuple(connection.get("ordered", ())),
         timely=tuple(connection.get("timely", ())),
-        due_within=connection["due"]["within"],
+        due_within=_literal("duration", connection["due"]["within"]),
         due_rules=tuple(connection["due"]["rules"]),
         answer_close=_rules(ending.get("answer_close", {})),
         forget=_rules(ending.get("forget", {})),
@@ -223,7 +223,7 @@ def _step(entry: Mapping[str, Any]) -> model.LadderStep:
         entry["verdict"],
         _rules(entry),
         entry.get("accepts", False),
-        entry.get("plus"),
+        _literal("duration", entry.get("plus")),
         entry.get("known"),
         tuple(entry.get("never", ())),
     )
@@ -250,6 +250,9 @@ def _fact(name: str, entry: Mapping[str, Any], data: Mapping[str, Any]) -> model
     values = fact_values(entry, data)
     assert values is not None, name
     options = dict(entry)
+    for key, kind in (("rate", "rate"), ("limit", "size")):
+        if entry["kind"] in ("limit", "size") and key in entry:
+            options[key] = _literal(kind, entry[key])
     if entry["kind"] == "table":
         options["rows"] = tuple((_guard(row.get("when", {})), row["is"]) for row in entry["rows"])
     return model.Fact(name, entry["kind"], options, values)
@@ -274,15 +277,20 @@ def _link(name: str, entry: Mapping[str, Any]) -> model.Link:
         fields={key: field(declared) for key, declared in entry["fields"].items()},
         initial=entry["initial"],
         states={
-            key: model.LinkState(_listed(state.get("lasts", ())), state.get("then"), state.get("unheld"))
+            key: model.LinkState(_spans(state.get("lasts", ())), state.get("then"), state.get("unheld"))
             for key, state in entry["states"].items()
         },
         shape=entry.get("shape", {}),
     )
 
 
-def _listed(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
+def _spans(value: Any) -> tuple[Any, ...]:
+    return tuple(_literal("duration", span) for span in (value if isinstance(value, list | tuple) else (value,)))
+
+
+def _literal(kind: str, value: Any) -> Any:
+    """What stands there in text form as a value; expressions, which a deployment's parameters decide, as they are."""
+    return value if value is None or (isinstance(value, str) and value.startswith("$")) else parse_value(kind, value)
 
 
 def _effect(entry: Mapping[str, Any]) -> model.Effect:
@@ -394,10 +402,10 @@ def _timer(name: str, state: str, entry: Mapping[str, Any], pointer: str) -> mod
     return model.TimerRule(
         name=name,
         state=state,
-        after=entry.get("after"),
+        after=_literal("duration", entry.get("after")),
         at=entry.get("at"),
-        before=entry.get("before"),
-        plus=spans(entry.get("plus")),
+        before=_literal("duration", entry.get("before")),
+        plus=tuple(_literal("duration", span) for span in spans(entry.get("plus"))),
         expire=_cases(entry["expire"], f"{pointer}/timers/{name}/expire"),
         asked=entry.get("starts") == "asked",
         restarts=tuple(entry.get("restarts", ())),

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from attrs import field, frozen
 from attrs.converters import optional
 
-__all__ = ["DocumentError", "Place", "Problem", "did_you_mean", "nearest", "ordered"]
+__all__ = ["DOCUMENT", "INCOMPLETE", "DocumentError", "Place", "Problem", "did_you_mean", "nearest", "ordered"]
+
+DOCUMENT, INCOMPLETE = "document", "incomplete-cases"
+"""What problems are called by `handfast lint`: all but decisions that leave a case undecided are one."""
 
 _LONGEST = 400
 
@@ -34,12 +37,13 @@ def _one_line(text: str) -> str:
 
 @frozen
 class Problem:
-    """One thing that is wrong: `pointer` is the JSON Pointer of the value in the merged document."""
+    """One thing that is wrong: `pointer` is the JSON Pointer of the value in the merged document, `code` its kind."""
 
     place: Place
     pointer: str
     message: str = field(converter=_one_line)
     hint: str | None = field(default=None, converter=optional(_one_line))
+    code: str = DOCUMENT
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" + (f" ({self.hint})" if self.hint else "")

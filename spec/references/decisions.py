@@ -10,11 +10,11 @@ from typing import Any
 from attrs import frozen
 
 from spec.loading.nodes import join
-from spec.loading.problems import Problem
+from spec.loading.problems import INCOMPLETE, Problem
 from spec.loading.source import Source
 from spec.references.names import INPUTS, Names, mappings, section, word
 
-__all__ = ["check_decisions"]
+__all__ = ["Row", "Tables", "check_decisions", "decision_lists", "distinct_values", "rows_of"]
 
 _MOST = 100_000
 """How many combinations of classes are tried for one list of rows."""
@@ -28,17 +28,19 @@ _Values = Mapping[str, str]
 
 
 @frozen
-class _Row:
+class Row:
     """A row of a decision: its guard, the state that it is for, and the value that it gives in a table."""
 
     when: Mapping[str, frozenset[str]]
     inside: str | None
     value: Any
 
+    def is_for(self, state: str) -> bool:
+        """Whether it is asked in a state."""
+        return self.inside is None or _within(state, self.inside)
+
     def passes(self, facts: Mapping[str, str | None], state: str) -> bool:
-        if self.inside is not None and not _within(state, self.inside):
-            return False
-        return all(facts[name] in wanted for name, wanted in self.when.items())
+        return self.is_for(state) and all(facts[name] in wanted for name, wanted in self.when.items())
 
 
 def check_decisions(names: Names, source: Source, problems: list[Problem]) -> None:
@@ -46,21 +48,21 @@ def check_decisions(names: Names, source: Source, problems: list[Problem]) -> No
 
     def tell(path: _Path, message: str, hint: str | None) -> None:
         pointer = join(path)
-        problems.append(Problem(source.place(pointer), pointer, message, hint))
+        problems.append(Problem(source.place(pointer), pointer, message, hint, INCOMPLETE))
 
-    tables = _Tables(names)
+    tables = Tables(names)
     for name in tables.circular:
         tell(("facts", name), f"the table `{name}` asks for itself", None)
-    for path, rows, states in _decisions(names):
-        message = _undecided(_rows(rows), states, tables)
+    for path, rows, states in decision_lists(names):
+        message = _undecided(rows_of(rows), states, tables)
         if message:
             tell(path, message, _HINT)
     for level, state, name in _unlisted(names):
         tell(level, f"no case decides what comes of `{name}` in `{state}`", None)
 
 
-def _rows(rows: Any) -> list[_Row]:
-    return [_Row(_guard(row.get("when")), _text(row.get("in")), row.get("is")) for row in mappings(rows)]
+def rows_of(rows: Any) -> list[Row]:
+    return [Row(_guard(row.get("when")), _text(row.get("in")), row.get("is")) for row in mappings(rows)]
 
 
 def _guard(guard: Any) -> dict[str, frozenset[str]]:
@@ -81,7 +83,7 @@ def _within(state: str, ancestor: str) -> bool:
 # ------------------------------------------------------------------------------------------------- what there is
 
 
-def _decisions(names: Names) -> Iterator[tuple[_Path, Any, Sequence[str]]]:
+def decision_lists(names: Names) -> Iterator[tuple[_Path, Any, Sequence[str]]]:
     """Every list of rows of which the first that passes decides: its path, its rows, and the states that it is for."""
     data = names.data
     for name in section(data, "facts"):
@@ -134,13 +136,13 @@ def _leaves(data: Any) -> Iterator[tuple[str, list[_Path]]]:
 # ---------------------------------------------------------------------------------------------- what is missing
 
 
-class _Tables:
+class Tables:
     """The facts that are tables over others, and the classes of those that are not."""
 
     def __init__(self, names: Names) -> None:
         facts = section(names.data, "facts")
         self.classes = names.facts
-        self.rows = {name: _rows(fact.get("rows")) for name, fact in facts.items() if _is_table(fact)}
+        self.rows = {name: rows_of(fact.get("rows")) for name, fact in facts.items() if _is_table(fact)}
         self.circular = [name for name in self.rows if name in self._asked(name)]
 
     def _asked(self, name: str) -> set[str]:
@@ -171,7 +173,7 @@ def _is_table(fact: Any) -> bool:
     return section(fact).get("kind") == "table"
 
 
-def _undecided(rows: list[_Row], states: Sequence[str], tables: _Tables) -> str | None:
+def _undecided(rows: list[Row], states: Sequence[str], tables: Tables) -> str | None:
     """What no row decides, in words, or None where all is decided."""
     if not rows or (not rows[-1].when and rows[-1].inside is None):
         return None
@@ -183,7 +185,7 @@ def _undecided(rows: list[_Row], states: Sequence[str], tables: _Tables) -> str 
     if any(values is None for values in classes.values()):
         return None
     guards = [row.when for row in (*rows, *(row for name in needed for row in tables.rows.get(name, ())))]
-    distinct = {name: _distinct(values or (), name, guards) for name, values in classes.items()}
+    distinct = {name: distinct_values(values or (), name, guards) for name, values in classes.items()}
     if prod(map(len, distinct.values())) * len(states) > _MOST:
         return "the guards have too many combinations to tell whether some case always decides"
     for state in states:
@@ -196,7 +198,7 @@ def _undecided(rows: list[_Row], states: Sequence[str], tables: _Tables) -> str 
     return None
 
 
-def _distinct(values: Sequence[str], name: str, guards: Sequence[Mapping[str, frozenset[str]]]) -> list[str]:
+def distinct_values(values: Sequence[str], name: str, guards: Sequence[Mapping[str, frozenset[str]]]) -> list[str]:
     """One value for each class of values that no guard tells apart."""
     wanted = [guard[name] for guard in guards if name in guard]
     found: dict[tuple[bool, ...], str] = {}

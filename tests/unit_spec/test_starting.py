@@ -8,7 +8,7 @@ import pytest
 
 from spec.authoring.exporting.kinds import KINDS, export
 from spec.authoring.formatting.layout import laid_out
-from spec.authoring.machines import machine_problems
+from spec.authoring.linting.judging import findings_of
 from spec.authoring.outlining import outline
 from spec.authoring.starting.command import started
 from spec.cli import main
@@ -23,7 +23,7 @@ def test_what_is_started_has_nothing_wrong(name: str) -> None:
     text = started(name, f"{name}.yaml")
     source = read_text(text)
 
-    assert list(machine_problems(source)) == []
+    assert findings_of(source) == []
     assert laid_out(text) == text
     assert "@" not in text
     assert source.data["protocol"] == name

@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 
 from spec.abstraction import SHORT, Input, Layer
 from spec.authoring.diffing.playing import Play, Step, Steps, token
+from spec.authoring.diffing.samples import completed, sample
 from spec.expressions import compile_expression, pointer_parts, pointer_put
 from spec.messages import reader_of
 from spec.model import Document, Form
@@ -20,7 +21,6 @@ WHO, PEER, FAR, _BEFORE = "ana", "carol", "dan", "eve"
 """The client that is looked at; a member of its room; one of another room; and one who was there before."""
 
 _PLACE, _ELSEWHERE, _APART = "soup", "cake", "stew"
-_TIME = "2027-01-15T08:00:00Z"
 _LONG = 86400.0
 
 
@@ -234,7 +234,7 @@ class Mover:
         pointer_put(body, envelope.discriminator, name)
         pointer_put(body, envelope.id, identifier)
         pointer_put(body, envelope.payload, payload)
-        _complete(body, envelope.client.schema)
+        completed(body, envelope.client.schema)
         return Step(client, "send", f"sends {name}" + (f" ({note})" if note else ""), {"body": body})
 
     def accepted(self, name: str, payload: Any, number: int) -> Step:
@@ -250,8 +250,6 @@ class Mover:
     def _example(self, form: Form) -> Any:
         if form.examples:
             return form.examples[0]
-        from spec.authoring.diffing.samples import sample
-
         return sample(form.schema)
 
     def _filled(self, value: Any, verdict: str, subject: str, life: str) -> Any:
@@ -296,7 +294,7 @@ def spoiled(document: Document, name: str, payload: Any) -> Any:
         pointer_put(body, document.envelope.discriminator, name)
         pointer_put(body, document.envelope.id, "x")
         pointer_put(body, document.envelope.payload, _texts(candidate))
-        _complete(body, document.envelope.client.schema)
+        completed(body, document.envelope.client.schema)
         read = reader.read_value(body)
         if read.input == name and not read.valid:
             return candidate
@@ -319,16 +317,6 @@ def _texts(value: Any) -> Any:
     if isinstance(value, Mapping):
         return "token" if set(value) == {"$token"} else {name: _texts(member) for name, member in value.items()}
     return [_texts(member) for member in value] if isinstance(value, list) else value
-
-
-def _complete(body: dict[str, Any], schema: Mapping[str, Any]) -> None:
-    """Give an envelope the members that its schema requires and that say nothing of their own."""
-    from spec.authoring.diffing.samples import sample
-
-    for name in schema.get("required", ()):
-        if name not in body:
-            inner = schema.get("properties", {}).get(name, {})
-            body[name] = _TIME if inner.get("format") == "date-time" else sample(inner)
 
 
 def _has(value: Any, pointer: str) -> bool:

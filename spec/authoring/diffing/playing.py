@@ -183,7 +183,7 @@ class Play:
         return found + self._tick(self.now)
 
     def _open(self, step: Step) -> list[Heard]:
-        data = self._value(step.data)
+        data = self.value(step.data)
         headers = [(name, str(value)) for name, value in data.get("headers", ())]
         if data.get("offer"):
             headers.append(("Sec-WebSocket-Protocol", ", ".join(data["offer"])))
@@ -208,16 +208,17 @@ class Play:
             return Read(step.data["kind"], None, ())
         if step.data.get("pad_to", 0) > self.machine.largest:
             return Read("oversize", None, ())
-        return self.machine.reader.read_value(self._value(step.data["body"]))
+        return self.machine.reader.read_value(self.value(step.data["body"]))
 
-    def _value(self, value: Any) -> Any:
+    def value(self, value: Any) -> Any:
+        """Data of a step with its tokens as text, as of now."""
         if isinstance(value, Mapping):
             if set(value) == {"$token"}:
                 return self._token(value["$token"])
             if set(value) == {"$bearer"}:
-                return " ".join(str(self._value(part)) for part in value["$bearer"])
-            return {name: self._value(member) for name, member in value.items()}
-        return [self._value(member) for member in value] if isinstance(value, list | tuple) else value
+                return " ".join(str(self.value(part)) for part in value["$bearer"])
+            return {name: self.value(member) for name, member in value.items()}
+        return [self.value(member) for member in value] if isinstance(value, list | tuple) else value
 
     def _token(self, wanted: Mapping[str, Any]) -> str:
         """A token as text; of one that has expired, the end lies an hour back."""

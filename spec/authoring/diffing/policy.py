@@ -20,19 +20,17 @@ A policy is a TOML file:
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from attrs import evolve, field, frozen
 
 from spec.authoring.diffing.changes import Change, change
 from spec.authoring.diffing.comparing import Comparison
 from spec.authoring.diffing.rules import RULES
-from spec.exits import Exit, Stop
+from spec.authoring.policyfile import PolicyFile
 
 __all__ = [
     "LEVELS",
@@ -181,67 +179,16 @@ def read_policy(path: Path) -> Policy:
     Raises:
         Stop: for everything in it that is not understood.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise Stop(Exit.USAGE, f"the policy {path} cannot be read: {problem.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise Stop(Exit.USAGE, f"the policy {path} is no TOML: {problem}") from None
-    unknown = set(data) - {"profile", "order", "versions", "severity", "stability", "ignore"}
-    if unknown:
-        raise _wrong(
-            path, f"there is no `{sorted(unknown)[0]}`", "known: profile, order, versions, severity, stability, ignore"
-        )
+    file = PolicyFile.read(path, ("profile", "order", "versions", "severity", "stability", "ignore"))
+    names = [name for rule in RULES.values() for name in (rule.id, rule.row)]
     return Policy(
-        _choice(path, data, "profile", PROFILES, "wire"),
-        _choice(path, data, "order", ORDERS, "server-first"),
-        _choice(path, data, "versions", ("check", "ignore"), "check"),
-        _levels(path, data, "severity", LEVELS),
-        _levels(path, data, "stability", tuple(STABILITY)),
-        tuple(_ignore(path, entry) for entry in _list(path, data)),
+        file.choice("profile", PROFILES, "wire"),
+        file.choice("order", ORDERS, "server-first"),
+        file.choice("versions", ("check", "ignore"), "check"),
+        file.severity(LEVELS, names, "handfast diff --rules"),
+        file.levels("stability", tuple(STABILITY)),
+        tuple(
+            Ignore(one.about["change"], one.reason, one.expires)
+            for one in file.exemptions("change", "its id, a glob or a fingerprint")
+        ),
     )
-
-
-def _wrong(path: Path, text: str, hint: str | None = None) -> Stop:
-    return Stop(Exit.USAGE, f"the policy {path}: {text}", hint)
-
-
-def _choice(path: Path, data: Mapping[str, Any], name: str, known: tuple[str, ...], default: str) -> str:
-    value = data.get(name, default)
-    if value not in known:
-        raise _wrong(path, f"`{name}` is one of {', '.join(known)}, not {value!r}")
-    return str(value)
-
-
-def _levels(path: Path, data: Mapping[str, Any], name: str, known: tuple[str, ...]) -> dict[str, str]:
-    table = data.get(name, {})
-    if not isinstance(table, dict):
-        raise _wrong(path, f"`{name}` is a table")
-    for glob, level in table.items():
-        if level not in known:
-            raise _wrong(path, f"`{name}.{glob}` is one of {', '.join(known)}, not {level!r}")
-        if name == "severity" and not any(fnmatchcase(rule.id, glob) or glob == rule.row for rule in RULES.values()):
-            raise _wrong(path, f"no rule fits `{glob}`", "`handfast diff --rules` shows them")
-    return dict(table)
-
-
-def _list(path: Path, data: Mapping[str, Any]) -> list[Any]:
-    entries = data.get("ignore", [])
-    if not isinstance(entries, list):
-        raise _wrong(path, "`ignore` is a list of tables", "write `[[ignore]]`")
-    return entries
-
-
-def _ignore(path: Path, entry: Any) -> Ignore:
-    if not isinstance(entry, dict) or set(entry) - {"change", "reason", "expires"}:
-        raise _wrong(path, "an `ignore` has `change`, `reason` and `expires`, and nothing else")
-    wanted, reason, expires = entry.get("change"), entry.get("reason"), entry.get("expires")
-    if not isinstance(wanted, str) or not wanted:
-        raise _wrong(path, "an `ignore` names a `change`: its id, a glob or a fingerprint")
-    if not isinstance(reason, str) or not reason.strip():
-        raise _wrong(path, f"the `ignore` of `{wanted}` has no `reason`")
-    if isinstance(expires, datetime):
-        expires = expires.date()
-    if expires is not None and not isinstance(expires, date):
-        raise _wrong(path, f"`expires` of `{wanted}` is a day", "write `expires = 2027-01-31`, without quotes")
-    return Ignore(wanted, reason, expires)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-__all__ = ["edges", "sample"]
+__all__ = ["completed", "edges", "sample"]
 
 _MOST = 400
 """How many values are tried of one schema."""
@@ -46,6 +46,14 @@ _PLAIN: dict[str, Any] = {
 def sample(schema: Mapping[str, Any]) -> Any:
     """The plainest value of a schema."""
     return next(iter(_values(schema, schema, 0)), None)
+
+
+def completed(body: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """An envelope with the members that its schema requires and that say nothing of their own."""
+    for name in schema.get("required", ()):
+        if name not in body:
+            body[name] = sample(schema.get("properties", {}).get(name, {}))
+    return body
 
 
 def edges(schema: Mapping[str, Any]) -> list[Any]:
