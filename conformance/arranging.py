@@ -126,7 +126,8 @@ def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
     file = _file(arguments)
     document = document_of(arguments, file["target"])
     refuse_unchecked(document)
-    seed = _first(getattr(arguments, "seed", None), file["run"].get("seed"), random.SystemRandom().randrange(10**6))
+    drawn = _first(getattr(arguments, "drawn", None), random.SystemRandom().randrange(10**6))
+    seed = _first(getattr(arguments, "seed", None), file["run"].get("seed"), drawn)
     endpoint = _endpoint(url or file["target"].get("url"), arguments.ca or file["target"].get("ca"))
     given = {**{name: _plain(value) for name, value in file["parameters"].items()}, **_settings(arguments.set)}
     try:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from conformance.arranging import Arranged
 from conformance.baseline import Baseline
@@ -38,11 +39,13 @@ from spec.parameters import format_value
 __all__ = [
     "SHRINK",
     "STDOUT",
+    "Prepared",
     "Report",
     "Session",
     "choose",
     "enough_addresses",
     "parse_report",
+    "prepare",
     "write_report",
     "write_text",
 ]
@@ -86,6 +89,27 @@ def choose(plan: Plan, arranged: Arranged, saved: SavedFailures | None = None) -
     if not chosen:
         raise Stop(Exit.NOTHING, "no case is left to run", "the globs of --run and --skip leave nothing")
     return every, chosen
+
+
+@frozen
+class Prepared:
+    """What a run knows before it meets its target: the plan, every case of it, and those that are chosen."""
+
+    plan: Plan
+    saved: SavedFailures
+    every: list[Case]
+    chosen: list[Case]
+
+    def only(self, names: frozenset[str]) -> Prepared:
+        """The same with fewer cases chosen."""
+        return evolve(self, chosen=[case for case in self.chosen if case.id in names])
+
+
+def prepare(arranged: Arranged, failures: Path, *, remember: bool = True) -> Prepared:
+    """Plan a run; takes a second or more, and sends nothing."""
+    plan = Plan(arranged.target, arranged.level)
+    saved = read_saved(failures, plan) if remember else SavedFailures(failures, {})
+    return Prepared(plan, saved, *choose(plan, arranged, saved))
 
 
 def _drawn(plan: Plan, arranged: Arranged) -> list[Case]:
@@ -141,7 +165,8 @@ class Session:
     """Runs what was arranged; `shown` hears every result, for live progress.
 
     `failures` is the folder in which failures are saved, and those saved before are played first where `remember` is
-    true; `shrink` is how many seconds may go into making failures smaller, 0 for none.
+    true; `shrink` is how many seconds may go into making failures smaller, 0 for none. What was `prepared` is not
+    planned again.
     """
 
     arranged: Arranged
@@ -153,6 +178,7 @@ class Session:
     remember: bool = True
     shown: Callable[[Result, int], None] = lambda result, total: None
     began: Callable[[list[dict[str, Any]]], None] = lambda events: None
+    prepared: Prepared | None = None
     stream: Stream = field(init=False)
     interrupted: bool = False
     judged: dict[str, Result] = field(factory=dict)
@@ -161,25 +187,32 @@ class Session:
 
     def run(self) -> Exit:
         """Run to the end; gives the exit code. Raises Stop where nothing could be run."""
+        return trio.run(self.play)
+
+    async def play(self) -> Exit:
+        """`run`, within a Trio that runs already."""
         paths = [report.path for report in self.reports if report.kind == "jsonl" and report.path != STDOUT]
         self.stream = Stream(paths, Sieve(self.arranged.target.book.secrets))
         try:
             with _seldom_collecting():
-                return trio.run(self._run)
+                return await self._run()
         finally:
             self.stream.close()
 
     async def _run(self) -> Exit:
+        if threading.current_thread() is not threading.main_thread():
+            # Signals are the main thread's.
+            return await self._listening(_no_signals())
         # From here on a signal ends what is under way, and the reports are still written.
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             return await self._listening(signals)
 
     async def _listening(self, signals: AsyncIterator[int]) -> Exit:
         clock, started = Clock(), time.monotonic()
-        plan = Plan(self.arranged.target, self.arranged.level)
-        saved = read_saved(self.failures, plan) if self.remember else SavedFailures(self.failures, {})
-        every, chosen = choose(plan, self.arranged, saved)
-        self.shelf = Shelf(self.arranged, saved.only(case.id for case in chosen))
+        if self.prepared is None:
+            self.prepared = prepare(self.arranged, self.failures, remember=self.remember)
+        plan, every, chosen = self.prepared.plan, self.prepared.every, self.prepared.chosen
+        self.shelf = Shelf(self.arranged, self.prepared.saved.only(case.id for case in chosen))
         enough_addresses(plan, len(chosen))
         guaranteed = guarantee(plan, every, chosen)
         self.stream.tell(header_event(self.arranged, len(chosen), guaranteed, self.shelf.saved.summary()))
@@ -301,6 +334,11 @@ class Session:
         for report in self.reports:
             if report.kind != "jsonl" or report.path == STDOUT:
                 write_report(report, self.stream.events)
+
+
+async def _no_signals() -> AsyncGenerator[int]:
+    await trio.sleep_forever()
+    yield 0
 
 
 def write_report(report: Report, events: list[dict[str, Any]]) -> None:

@@ -73,8 +73,10 @@ def remark(case: Event) -> str | None:
 
 
 def replay(run: Run, case: Event) -> str | None:
-    """The command that plays a saved failure again."""
-    return f"handfast replay {case['failure_file']}{_key_flags(run.header)}" if "failure_file" in case else None
+    """The command that plays a saved failure again; what lived in a process that has ended cannot be met again."""
+    if "failure_file" not in case or run.header["target"].startswith("memory:"):
+        return None
+    return f"handfast replay {case['failure_file']}{_key_flags(run.header)}"
 
 
 def _key_flags(header: Event) -> str:

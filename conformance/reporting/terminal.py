@@ -11,10 +11,10 @@ from rich.text import Text
 
 from conformance.guarantee import in_words
 from conformance.reporting.exchange import line, remark, replay, shown
-from conformance.reporting.run import SHOWN, Event, Run, plural, read_run
+from conformance.reporting.run import NO_RULE, SHOWN, Event, Run, plural, read_run
 from conformance.scripts import SAVED
 
-__all__ = ["print_header", "print_result", "render", "transcript_line"]
+__all__ = ["print_header", "print_result", "render", "render_case", "render_end", "transcript_line"]
 
 _TIERS = {
     "mint": "a minting key: every case that the wire can show",
@@ -78,6 +78,25 @@ def print_result(console: Console, events: list[dict[str, Any]]) -> None:
     _print_footer(console, run)
 
 
+def render_case(run: Run, case: Event) -> str:
+    """One case that did not pass: the rule and what was wrong in a line, and then as the report shows it."""
+    out = io.StringIO()
+    console = Console(file=out, width=110, no_color=True, highlight=False, soft_wrap=True)
+    rule = case["rules"][0] if case["rules"] else NO_RULE
+    console.print(f"{' '.join((rule, run.level(rule))).strip()}: {case['message']}", markup=False)
+    if known := run.rule(rule):
+        console.print(f"  {known['text']}", markup=False)
+    _print_exchange(console, run, case)
+    return out.getvalue().rstrip()
+
+
+def render_end(run: Run) -> str:
+    """How a run ended, without its cases."""
+    out = io.StringIO()
+    _print_footer(Console(file=out, width=110, no_color=True, highlight=False, soft_wrap=True), run)
+    return out.getvalue().strip()
+
+
 def _print_rule(console: Console, run: Run, rule: str, group: list[Event], verdict: str) -> None:
     style, known = _STYLES[verdict], run.rule(rule)
     console.print(f"[{style} bold]{verdict.upper()} {rule}[/] {run.level(rule)} · {plural(len(group), 'case')}")
@@ -85,17 +104,21 @@ def _print_rule(console: Console, run: Run, rule: str, group: list[Event], verdi
         console.print(f"  [dim]{escape(known['text'])}[/]")
     first = group[0]
     console.print(f"  [bold]{escape(first['id'])}[/]: {escape(first['message'])}")
-    for entry in shown(first):
-        console.print(transcript_line(entry, run.header.get("started")))
-    if told := remark(first):
-        console.print(f"    [dim]{told}[/]")
-    if command := replay(run, first):
-        console.print(f"    replay: {escape(command)}")
+    _print_exchange(console, run, first)
     others = [case["id"] for case in group[1:]]
     if others:
         listed = ", ".join(others[:4]) + (f" and {len(others) - 4} more" if len(others) > 4 else "")
         console.print(f"    also: {escape(listed)}")
     console.print()
+
+
+def _print_exchange(console: Console, run: Run, case: Event) -> None:
+    for entry in shown(case):
+        console.print(transcript_line(entry, run.header.get("started")))
+    if told := remark(case):
+        console.print(f"    [dim]{told}[/]")
+    if command := replay(run, case):
+        console.print(f"    replay: {escape(command)}")
 
 
 def transcript_line(entry: Event, started: str | None = None) -> Text:
