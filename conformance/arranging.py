@@ -121,9 +121,11 @@ def refuse_unchecked(document: Document) -> None:
         )
 
 
-def arrange(arguments: argparse.Namespace, url: str | None) -> Arranged:
-    """Put a target together; raises Stop for everything that does not fit."""
-    file = _file(arguments)
+def arrange(
+    arguments: argparse.Namespace, url: str | None, tables: Mapping[str, Mapping[str, Any]] | None = None
+) -> Arranged:
+    """Put a target together, by the target file or by tables as it has them; raises Stop for what does not fit."""
+    file = _file(arguments) if tables is None else tables
     document = document_of(arguments, file["target"])
     refuse_unchecked(document)
     drawn = _first(getattr(arguments, "drawn", None), random.SystemRandom().randrange(10**6))

@@ -11,7 +11,12 @@ from conformance.verdicts import Result
 from spec.model import Rule
 from spec.parameters import holds
 
-__all__ = ["coverage", "why_unapplied"]
+__all__ = ["WITHHELD", "coverage", "why_unapplied"]
+
+_NOT_RUN, _NO_TOKENS = "not run", "needs tokens that this run had not"
+
+WITHHELD = frozenset({_NOT_RUN, _NO_TOKENS})
+"""Why a run did not look at rules that apply: another run, or one with more, would have."""
 
 
 def why_unapplied(rule: Rule, parameters: Mapping[str, Any]) -> str | None:
@@ -56,7 +61,7 @@ def coverage(plan: Plan, cases: Iterable[Case], results: Mapping[str, Result], *
         elif rule.id in plan.untried:
             rules["not applicable"][rule.id] = plan.untried[rule.id]
         elif rule.id in barred or plan.book.tier != "mint" or filtered:
-            rules["not applicable"][rule.id] = "not run" if filtered else "needs tokens that this run had not"
+            rules["not applicable"][rule.id] = _NOT_RUN if filtered else _NO_TOKENS
         else:
             rules["unreached"][rule.id] = "no case showed it"
     visited = {state for result in played for state in result.visited}

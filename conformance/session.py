@@ -47,6 +47,7 @@ __all__ = [
     "parse_report",
     "prepare",
     "write_report",
+    "write_summary",
     "write_text",
 ]
 
@@ -344,12 +345,18 @@ async def _no_signals() -> AsyncGenerator[int]:
 def write_report(report: Report, events: list[dict[str, Any]]) -> None:
     """Write a report of a run; raises Stop where that cannot be done."""
     write_text(report.path, KINDS[report.kind](events))
+    if report.kind == "github":
+        write_summary(KINDS["markdown"](events))
+
+
+def write_summary(text: str) -> None:
+    """Add a Markdown text to the summary of a step of GitHub, where there is one; raises Stop where that fails."""
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if report.kind == "github" and summary:
-        from conformance.reporting.github import step_summary
+    if summary:
+        from conformance.reporting.github import summary_of
 
         # The file is the step's, and may hold what others of its commands have said.
-        write_text(Path(summary), step_summary(events), mode="a")
+        write_text(Path(summary), summary_of(text), mode="a")
 
 
 def write_text(path: Path, text: str, mode: str = "w") -> None:

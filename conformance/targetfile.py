@@ -10,7 +10,7 @@ from typing import Any
 from conformance.tomlfile import read_toml
 from spec.exits import Exit, Stop
 
-__all__ = ["KEYS", "read_target_file"]
+__all__ = ["KEYS", "read_target_file", "section_problems"]
 
 KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "target": {"url": str, "protocol": str, "document": str, "ca": str, "connections": int, "owned": bool},
@@ -34,13 +34,14 @@ KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
 def read_target_file(path: Path) -> dict[str, dict[str, Any]]:
     """Read and check a target file; raises Stop naming the file, the key and the nearest known one."""
     data = read_toml(path)
-    problems = [line for section, values in data.items() for line in _problems(section, values)]
+    problems = [line for section, values in data.items() for line in section_problems(section, values)]
     if problems:
         raise Stop(Exit.USAGE, f"{path}: " + f"\n{path}: ".join(problems))
     return {section: dict(data.get(section, {})) for section in KEYS}
 
 
-def _problems(section: str, values: Any) -> list[str]:
+def section_problems(section: str, values: Any) -> list[str]:
+    """What is wrong with one section of a target file, in words."""
     if section not in KEYS:
         return [f"there is no section [{section}]{_nearest(section, KEYS)}"]
     if not isinstance(values, Mapping):

@@ -13,6 +13,10 @@ from pathlib import Path
 import pytest
 from jsonschema_rs import validator_for
 
+from conformance import failures, learned, sidebyside
+from conformance.gating.outcome import FORMAT as GATE_FORMAT
+from conformance.gating.outcome import SCHEMA as GATE_SCHEMA
+from conformance.mutating import matrix
 from conformance.reporting import KINDS
 from spec.exits import Exit
 from tests.matrix.kit import ROOT, SECRET, serving
@@ -20,6 +24,7 @@ from tests.matrix.kit import check as checked
 from tests.test_command import handfast
 from tests.unit_conformance.test_reporting import folded_back, junit, schema_of
 
+DIFF_SCHEMA = ROOT / "spec/format/diff.schema.json"
 TABLE = (ROOT / "docs/reports.md").read_text()
 
 
@@ -130,9 +135,22 @@ def rows(title: str) -> dict[str, list[str]]:
 
 def test_the_kinds_of_reports_are_in_the_table() -> None:
     """Each with the version of its format and the schema that it satisfies."""
-    assert {name: row[:2] for name, row in rows("Kinds").items()} == {
+    others = {
+        "gate` json": [GATE_FORMAT, GATE_SCHEMA.name],
+        "diff` json": [_format(DIFF_SCHEMA), DIFF_SCHEMA.name],
+        "compat` json": ["handfast-compat/1", "-"],
+        "compare` json": [str(sidebyside.FORMAT), "-"],
+        "learn` json": [str(learned.FORMAT), "-"],
+        "mutate` json": [str(matrix.FORMAT), "-"],
+        "replay` file": [str(failures.FORMAT), "-"],
+    }
+    assert {name: row[:2] for name, row in rows("Kinds").items()} == others | {
         kind.name: [kind.version, kind.schema] for kind in KINDS.values()
     }
+
+
+def _format(schema: Path) -> str:
+    return str(json.loads(schema.read_text())["properties"]["format"]["const"])
 
 
 def test_the_exit_codes_are_in_the_table() -> None:

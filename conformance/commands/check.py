@@ -7,7 +7,7 @@ import math
 
 from spec.cli import Command
 
-__all__ = ["CHECK", "run_session"]
+__all__ = ["CHECK", "run_session", "seconds"]
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,17 +44,18 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shrink",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         help="how long failures may be made smaller, 0 for not at all (default: 10)",
     )
     parser.add_argument("--list", action="store_true", help="list the cases and run none")
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds < math.inf:
+def seconds(text: str) -> float:
+    """A flag's number of seconds, from zero on."""
+    found = float(text)
+    if not 0 <= found < math.inf:
         raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds")
-    return seconds
+    return found
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.reporting import markdown
 from conformance.reporting.run import Run, plural, read_run
+from conformance.reporting.spans import plain
 
-__all__ = ["ERRORS", "render", "step_summary"]
+__all__ = ["ERRORS", "capped", "message", "render", "summary_of"]
 
 ERRORS = 10
 """How many annotations of a kind GitHub shows for a step."""
@@ -27,15 +27,15 @@ def render(events: list[dict[str, Any]]) -> str:
     errors = [*_own(run), *_broken(run, "error"), *_broken(run, "fail")]
     warnings = [*_broken(run, "warn"), *_broken(run, "flaky"), *_broken(run, "inconclusive")]
     (warnings, errors) = ([], errors + warnings) if run.header["fail_on"] == "should" else (warnings, errors)
-    lines = [*_capped("error", errors), *_capped("warning", warnings)]
+    lines = [*capped("error", errors), *capped("warning", warnings)]
     told = ", ".join(f"{count} {verdict}" for verdict, count in run.counts.items() if count) or "no case"
-    lines.append(f"::notice title=handfast::{_data(f'{run.title}: {run.verdict} ({told})')}")
+    lines.append(f"::notice title=handfast::{message(f'{run.title}: {run.verdict} ({told})')}")
     return "\n".join(lines) + "\n"
 
 
-def step_summary(events: list[dict[str, Any]]) -> str:
-    """What goes to the file that `GITHUB_STEP_SUMMARY` names."""
-    text = markdown.render(events).encode(errors="replace")
+def summary_of(told: str) -> str:
+    """What of a Markdown text goes to the file that `GITHUB_STEP_SUMMARY` names."""
+    text = told.encode(errors="replace")
     if len(text) <= _MOST:
         return text.decode()
     return text[:_MOST].decode(errors="ignore").rpartition("\n")[0] + "\n\n… cut: see the other reports\n"
@@ -56,19 +56,20 @@ def _broken(run: Run, verdict: str) -> Iterator[tuple[str, str]]:
         yield f"{title} {verdict}", f"{group[0]['id']}: {group[0]['message']}{others}\n{run.rule(rule).get('text', '')}"
 
 
-def _capped(command: str, told: list[tuple[str, str]]) -> Iterator[str]:
+def capped(command: str, told: list[tuple[str, str]]) -> Iterator[str]:
+    """Workflow commands of titles and messages, as many as GitHub shows."""
     shown = told if len(told) <= ERRORS else told[: ERRORS - 1]
     if len(shown) < len(told):
         shown = [*shown, ("handfast", f"{len(told) - len(shown)} more, in the other reports")]
-    for title, message in shown:
-        yield f"::{command} title={_name(title)}::{_data(message)}"
+    for title, text in shown:
+        yield f"::{command} title={_name(title)}::{message(text)}"
 
 
-def _data(text: str) -> str:
+def message(text: str) -> str:
     """A command's message: nothing in it can end the line and begin another command."""
-    lines = "\n".join(text.rstrip().splitlines())
+    lines = plain("\n".join(text.rstrip().splitlines()))
     return lines.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _name(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return message(text).replace(":", "%3A").replace(",", "%2C")

@@ -20,7 +20,7 @@ from jsonschema_rs import validator_for
 from conformance.events import Stream, read_stream
 from conformance.player import Entry
 from conformance.reporting import KINDS
-from conformance.reporting.github import ERRORS, step_summary
+from conformance.reporting.github import ERRORS, summary_of
 from conformance.sieve import Sieve
 from conformance.verdicts import VERDICTS, Result
 from tests.unit_conformance.kit import SECRET, finding, result, stream
@@ -233,12 +233,12 @@ def test_github_annotates_what_is_new_and_no_more_than_it_shows() -> None:
 def test_the_summary_of_a_step_fits() -> None:
     """GitHub drops one that is too large as a whole."""
     long = [result("fail", f"a/{n}", finding("code", f"CHAT-X-{n}"), message="é" * 4000) for n in range(300)]
-    text = step_summary(stream(*long))
+    text = summary_of(KINDS["markdown"](stream(*long)))
 
     assert len(text.encode()) < 1024**2
     assert "… cut" in text[-60:]
     events = stream(WRONG)
-    assert step_summary(events) == KINDS["markdown"](events)
+    assert summary_of(KINDS["markdown"](events)) == KINDS["markdown"](events)
 
 
 # ------------------------------------------------------------------------------------------------- cut anywhere
@@ -334,7 +334,7 @@ def test_whatever_a_server_says_is_content_and_never_form(text: str) -> None:
     json.loads(reports["sarif"])
     assert junit(reports["junit"]) == {"tests": 1, "failures": 1, "errors": 0, "skipped": 0}
     assert [line[:9] for line in reports["github"].splitlines()] == ["::error t", "::notice "]
-    step_summary(events).encode()
+    summary_of(KINDS["markdown"](events)).encode()
 
 
 def test_markdown_quotes_what_a_server_says() -> None:
