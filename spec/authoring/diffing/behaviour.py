@@ -14,7 +14,7 @@ from spec.authoring.diffing.judging import Judged, judged
 from spec.authoring.diffing.moving import WHO
 from spec.authoring.diffing.refining import Apart, Refinement, Side
 from spec.authoring.diffing.witnesses import Stand, moment
-from spec.authoring.mutants.equivalence import Original
+from spec.authoring.equivalence import Original
 from spec.model import Document
 
 __all__ = ["UNSURE", "Behaviour"]
@@ -39,6 +39,7 @@ class Behaviour:
     pairs: list[Deployments]
     changes: list[Change] = field(factory=list)
     _stands: dict[int, Stand] = field(factory=dict)
+    _sides: dict[Any, Side] = field(factory=dict)
     left_out: dict[str, None] = field(factory=dict)
     touched: set[str] = field(factory=set)
     tells: dict[str, None] = field(factory=dict)
@@ -65,7 +66,7 @@ class Behaviour:
             sides = (stand.old, stand.new)
             self.reached |= {state.partition(" ")[0] for side in sides for state in side.layer.exact.states}
             looked.append(pair.name)
-            tells = [name for name in self._tells(pair) if self._matters(name, stand)]
+            tells = [name for name in self._tells(stand) if self._matters(name, stand)]
             self.tells.update(dict.fromkeys(tells))
             if not tells:
                 continue
@@ -93,21 +94,29 @@ class Behaviour:
         for number, pair in enumerate(self.pairs):
             if number not in self._stands:
                 try:
-                    old, new = (Side.of(d, p) for d, p in zip(self.documents, pair.parameters, strict=True))
+                    old, new = (self._side(pair, number) for number in (0, 1))
                 except _UNKNOWN as problem:
                     self._give_up(problem)
                     return
                 self._stands[number] = Stand(old, new, (pair.old, pair.new))
             yield self._stands[number]
 
-    def _tells(self, pair: Deployments) -> Iterator[str]:
+    def _side(self, pair: Deployments, number: int) -> Side:
+        """A document in a deployment; what only the other one chooses makes no other deployment of it."""
+        key = number, tuple((pair.old, pair.new)[number].items())
+        if key not in self._sides:
+            self._sides[key] = Side.of(self.documents[number], pair.parameters[number])
+        return self._sides[key]
+
+    def _tells(self, stand: Stand) -> Iterator[str]:
         """What tells the two apart under a deployment, by name."""
+        parameters = stand.new.parameters
         if _permissions(self.documents[0]) != _permissions(self.documents[1]):
             yield "permissions"
-        original = Original(self.documents[0], pair.parameters[0])
-        yield from original.given_apart(self.documents[1], pair.parameters[1])
+        original = Original(self.documents[0], stand.old.parameters, stand.old.layer)
+        yield from original.given_apart(self.documents[1], parameters)
         try:
-            yield from original.decided_apart(self.documents[1], pair.parameters[1])
+            yield from original.decided_apart(self.documents[1], parameters)
         except (LookupError, RecursionError, StopIteration, RuntimeError):
             yield UNSURE
 

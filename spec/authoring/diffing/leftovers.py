@@ -1,6 +1,6 @@
 """What differs between two documents and no change tells of: written otherwise, or not known to be safe.
 
-A reader of both documents can name what tells them apart (`spec.authoring.mutants.equivalence`). Where a change was
+A reader of both documents can name what tells them apart (`spec.authoring.equivalence`). Where a change was
 found at such a place, it explains it; what nothing explains is told as such, so that silence always means that nothing
 differs.
 """

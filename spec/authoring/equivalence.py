@@ -14,7 +14,7 @@ from typing import Any
 from attrs import define, field
 
 from spec.abstraction import Layer, abstract, difference
-from spec.authoring.mutants.outcomes import OPENING, Outcome, Outcomes, plain
+from spec.authoring.outcomes import OPENING, Outcome, Outcomes, plain
 from spec.expressions import compile_expression
 from spec.model import Case, Document, Fail, TimerRule
 from spec.parameters import holds
@@ -30,10 +30,11 @@ class Endless(Exception):
 
 @define
 class Original:
-    """A right document under a deployment's parameters, which mutants are compared with."""
+    """A right document under a deployment's parameters, which mutants are compared with; `machine` is its layer."""
 
     document: Document
     parameters: Parameters
+    _machine: Layer | None = None
     _given: dict[str, Any] = field(init=False)
     _outcomes: Outcomes = field(init=False)
     _known: dict[tuple[str, frozenset[str]], Outcome] = field(factory=dict)
@@ -43,7 +44,7 @@ class Original:
     def __attrs_post_init__(self) -> None:
         self._given = dict(_given(self.document, self.parameters))
         self._outcomes = Outcomes(self.document, self.parameters)
-        self._layer = abstract(self.document, self.parameters)
+        self._layer = self._machine or abstract(self.document, self.parameters)
         self._reached = {place.partition(" in ")[0] for place in self._layer.exact.states}
 
     def apart(self, mutant: Document, parameters: Parameters) -> str | None:
