@@ -32,7 +32,16 @@ from spec.policies import policy_for
 from spec.secrets import read_secret
 from spec.tokens import SigningKey, VerifyKey
 
-__all__ = ["LEVELS", "Arranged", "arrange", "bare_arguments", "document_of", "refuse_unchecked", "target_arguments"]
+__all__ = [
+    "LEVELS",
+    "Arranged",
+    "arrange",
+    "bare_arguments",
+    "document_named",
+    "document_of",
+    "refuse_unchecked",
+    "target_arguments",
+]
 
 LEVELS = ("smoke", "complete", "deep")
 
@@ -100,7 +109,7 @@ def bare_arguments(**given: Any) -> argparse.Namespace:
 
 def document_of(arguments: argparse.Namespace, given: Mapping[str, Any]) -> Document:
     """Load the document that the flags or the target file name; raises Stop."""
-    name = arguments.document or arguments.protocol or given.get("document") or given.get("protocol")
+    name = _named(arguments, given)
     if name is None:
         raise Stop(Exit.USAGE, "which protocol?", "say it with `--protocol chat`; `handfast list` shows them")
     try:
@@ -109,6 +118,15 @@ def document_of(arguments: argparse.Namespace, given: Mapping[str, Any]) -> Docu
         raise Stop(Exit.USAGE, str(problem)) from None
     except DocumentError as problem:
         raise Stop(Exit.USAGE, f"the document has problems:\n{problem}") from None
+
+
+def document_named(arguments: argparse.Namespace) -> str | None:
+    """The name or path of the document that the flags or the target file name."""
+    return _named(arguments, _file(arguments)["target"])
+
+
+def _named(arguments: argparse.Namespace, given: Mapping[str, Any]) -> str | None:
+    return arguments.document or arguments.protocol or given.get("document") or given.get("protocol")
 
 
 def refuse_unchecked(document: Document) -> None:

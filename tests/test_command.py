@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -627,3 +627,58 @@ def test_the_demonstration_needs_nothing(tmp_path: Path) -> None:
     assert "starting: handfast serve chat --port 0" in ended.out
     assert "verdict: conformant" in ended.out
     assert not (tmp_path / "handfast-failures").exists()
+
+
+# ------------------------------------------------------------------------------------------------------ watching
+
+
+def test_a_watch_runs_again_when_the_server_and_the_document_change(tmp_path: Path) -> None:
+    """A server started anew shows what is broken now; a document that asks for less makes it pass again."""
+    document = tmp_path / "chat.yaml"
+    text = (ROOT / "spec/protocols/chat/v2.yaml").read_text().replace("../common.yaml", "handfast:common.yaml")
+    document.write_text(text)
+    chosen = ("--run", "opening", "--level", "smoke", "--shrink", "0", *QUICK)
+    command = [sys.executable, "-m", "spec", "check", "--watch", "--document", "chat.yaml", *chosen]
+    with ExitStack() as stack:
+        address, server = stack.enter_context(reference(*QUICK))
+        watching = stack.enter_context(
+            subprocess.Popen(
+                [*command, address, "--secret", "env:SERVER_SECRET"],
+                cwd=tmp_path,
+                env=environment(PYTHONPATH=str(ROOT)),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+        stack.callback(watching.kill)
+
+        def until(words: str) -> list[str]:
+            assert watching.stdout is not None
+            lines = []
+            for line in watching.stdout:
+                lines.append(line)
+                if words in line:
+                    return lines
+            raise AssertionError("".join(lines))
+
+        first = until("watching ws://")
+        server.kill()
+        server.wait()
+        port = address.rpartition(":")[2]
+        stack.enter_context(reference(*QUICK, "--port", port, "--set", "rollout=dual"))
+        until("the server was started anew: running again")
+        broken = until("watching ws://")
+        document.write_text(text.replace("\nrules:\n", "\n# nothing new\nrules:\n"))
+        until("chat.yaml changed: running again")
+        same = until("watching ws://")
+        watching.send_signal(signal.SIGINT)
+        rest, _ = watching.communicate(timeout=PATIENCE)
+
+    assert any("verdict: conformant" in line for line in first), first
+    [since] = [line for line in broken if line.startswith("since the last run: ")]
+    assert re.search(r"\d+ new failure", since)
+    assert any(line.startswith("  new    CHAT-") for line in broken), broken
+    assert any("since the last run: nothing changed" in line for line in same), same
+    assert watching.returncode == 130
+    assert "Traceback" not in rest

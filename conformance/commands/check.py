@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import TYPE_CHECKING
 
 from spec.cli import Command
 
-__all__ = ["CHECK", "run_session", "seconds"]
+if TYPE_CHECKING:
+    from conformance.session import Session
+
+__all__ = ["CHECK", "run_session", "seconds", "session_of"]
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +52,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="how long failures may be made smaller, 0 for not at all (default: 10)",
     )
     parser.add_argument("--list", action="store_true", help="list the cases and run none")
+    parser.add_argument(
+        "--watch", action="store_true", help="run again when the server is started anew or the document changes"
+    )
 
 
 def seconds(text: str) -> float:
@@ -59,6 +66,17 @@ def seconds(text: str) -> float:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.list:
+        return _list(arguments)
+    if arguments.watch:
+        from conformance.rerunning import watched
+
+        return watched(arguments)
+    return run_session(session_of(arguments))
+
+
+def session_of(arguments: argparse.Namespace) -> Session:
+    """The run that flags describe; raises Stop for what does not fit."""
     from pathlib import Path
 
     from conformance.arranging import arrange
@@ -66,12 +84,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from conformance.session import SHRINK, Session, parse_report
 
     reports = tuple(parse_report(text) for text in arguments.report)
-    if arguments.list:
-        return _list(arguments)
     baseline = read_baseline(Path(arguments.baseline)) if arguments.baseline else None
     arranged = arrange(arguments, arguments.url)
     shrink = SHRINK if arguments.shrink is None else arguments.shrink
-    return run_session(Session(arranged, reports, Path(arguments.failures), arguments.fail_fast, baseline, shrink))
+    return Session(arranged, reports, Path(arguments.failures), arguments.fail_fast, baseline, shrink)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -89,12 +105,10 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_session(session: object) -> int:
+def run_session(session: Session) -> int:
     """Run a session with live progress and print its report; gives the exit code."""
     from conformance.progress import Progress
-    from conformance.session import Session
 
-    assert isinstance(session, Session)
     with Progress() as progress:
         session.shown, session.began = progress.shown, progress.began
         code = session.run()

@@ -102,7 +102,8 @@ class _Checks:
         async for _ in signals:
             self.interrupted = True
             for process in self.running:
-                process.send_signal(signal.SIGINT)
+                # Unlike SIGINT, nobody who started us in the background has had it ignored.
+                process.terminate()
 
     async def one(self, site: Site) -> None:
         if self.interrupted:
