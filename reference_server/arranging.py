@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from reference_server.site import Clash, Mount, check_site
+from reference_server.storing import open_database
 from spec.compiling import compile_source, load
 from spec.deploying import read_deployment
 from spec.exits import Exit, Stop
@@ -18,13 +22,27 @@ from spec.parameters import ParameterProblem, resolve
 from spec.policies import policy_for
 from spec.tokens import SigningKey, VerifyKey
 
-__all__ = ["mounts_of"]
+__all__ = ["mounted_by", "mounts_of"]
 
 _DEFAULT = "chat"
 
 
+@contextmanager
+def mounted_by(arguments: argparse.Namespace) -> Iterator[list[Mount]]:
+    """What the flags of `handfast serve` ask for, with its store open; raises Stop for what does not fit."""
+    mounts = mounts_of(arguments)
+    if arguments.store is None:
+        yield mounts
+        return
+    if not any(log.lives == "durable" for mount in mounts for log in mount.document.logs.values()):
+        names = " and ".join(f"`{mount.document.name}`" for mount in mounts)
+        raise Stop(Exit.USAGE, f"{names} keeps nothing that outlives the server", "leave `--store` out")
+    with closing(open_database(arguments.store)) as database:
+        yield [evolve(mount, logs=database.logs(mount.document)) for mount in mounts]
+
+
 def mounts_of(arguments: argparse.Namespace) -> list[Mount]:
-    """What the flags of `handfast serve` ask for; raises Stop for what does not fit."""
+    """What the flags of `handfast serve` ask for, with logs in memory; raises Stop for what does not fit."""
     documents = _documents(arguments)
     keys = _keys(arguments)
     given = _given(arguments.parameters)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import trio
 
     from reference_server.server import Server
+    from reference_server.site import Mount
 
 __all__ = ["SERVE"]
 
@@ -40,6 +41,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--with", metavar="NAME=env:VARIABLE", action="append", default=[], dest="deployment",
         help="what the document asks of a deployment, such as service_token=env:SERVICE (repeatable)",
     )  # fmt: skip
+    parser.add_argument(
+        "--store", metavar="sqlite:PATH", help="where logs that outlive the server are kept (default: in memory)"
+    )
     parser.add_argument("--quick", action="store_true", help="run with the document's quick-test values")
     parser.add_argument("--tls-cert", metavar="PATH", help="the certificate chain (PEM); serves wss")
     parser.add_argument("--tls-key", metavar="PATH", help="its private key (PEM)")
@@ -67,11 +71,15 @@ def _count(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from reference_server.arranging import mounted_by
+
+    with mounted_by(arguments) as mounts:
+        return _serve(arguments, mounts)
+
+
+def _serve(arguments: argparse.Namespace, mounts: list[Mount]) -> int:
     from functools import partial
 
-    from reference_server.arranging import mounts_of
-
-    mounts = mounts_of(arguments)
     context = _tls(arguments.tls_cert, arguments.tls_key)
     drain = _drain(arguments.drain)
 

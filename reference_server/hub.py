@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import trio
@@ -23,7 +23,7 @@ from spec.bindings.registry import BINDINGS
 from spec.expressions import ABSENT, Chosen, compile_expression, rfc3339
 from spec.machine import Closing, Emission, Engine, Output, Refusal, Request, Upgrade
 from spec.machine.facts import Judge
-from spec.machine.logs import Logs
+from spec.machine.logs import Logs, Store
 from spec.machine.values import Frame
 from spec.machine.world import World
 from spec.model import Document
@@ -45,6 +45,7 @@ class Hub:
         log: Log,
         metrics: Metrics,
         deployment: Mapping[str, Any] | None = None,
+        logs: Callable[[int], Store] = Logs,
     ) -> None:
         self.document = document
         self.metrics = metrics
@@ -53,8 +54,7 @@ class Hub:
         self.largest = int(compile_expression(document.largest)({"parameters": parameters}))
         """The longest message that is let in, in bytes."""
         # A page of a log must fit into what may wait for a peer, with room for what else does.
-        logs = Logs(settings.outbox_bytes // 4)
-        self._engine = Engine(document, parameters, judge, deployment, _chosen, logs)
+        self._engine = Engine(document, parameters, judge, deployment, _chosen, logs(settings.outbox_bytes // 4))
         self._binding = BINDINGS[document.binding]
         self._settings = settings
         self._clock = clock

@@ -65,6 +65,7 @@ class Server:
                 log=log,
                 metrics=self.metrics,
                 deployment=mount.deployment,
+                logs=mount.logs,
             )
             for mount in self.mounts
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
 
 from attrs import field, frozen
 
 from spec.machine.facts import match_path
+from spec.machine.logs import Logs, Store
 from spec.model import Document
 from spec.tokens import Policy
 
@@ -21,13 +22,17 @@ class Clash(ValueError):
 
 @frozen
 class Mount:
-    """One protocol as deployed; its paths lie below `prefix`, which is empty or like `/below`."""
+    """One protocol as deployed; its paths lie below `prefix`, which is empty or like `/below`.
+
+    `logs` makes its logs, by how many bytes one page of them may hold.
+    """
 
     document: Document
     parameters: Mapping[str, Any]
     policy: Policy
     prefix: str = ""
     deployment: Mapping[str, str] = field(factory=dict, repr=False)
+    logs: Callable[[int], Store] = Logs
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -239,6 +239,7 @@ def _log(name: str, entry: Mapping[str, Any]) -> model.Log:
         entry.get("chosen", {}),
         entry.get("lives", "process"),
         _rules(entry),
+        entry.get("lacking", {}),
     )
 
 

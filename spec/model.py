@@ -519,7 +519,8 @@ class Memory:
 class Log:
     """Entries in order, one for each identity; `entry` is a template over `$item`, `number` the member that counts.
 
-    `identity` is a pointer into an item, `chosen` maps pointers into an entry to what the server chooses.
+    `identity` is a pointer into an item, `chosen` maps pointers into an entry to what the server chooses. `lacking`
+    are members that entries kept before these existed have not, and what is read for them (over `$item`, the entry).
     """
 
     name: str
@@ -530,6 +531,7 @@ class Log:
     chosen: Mapping[str, Mapping[str, Any]]
     lives: str
     rules: tuple[str, ...]
+    lacking: Mapping[str, Any] = {}
 
 
 @frozen

@@ -21,7 +21,7 @@ from spec.expressions import (
     pointer_put,
 )
 from spec.machine.links import Choose, Link, LinkKind
-from spec.machine.logs import Place
+from spec.machine.logs import Place, filler
 from spec.machine.values import Choice, Closing, Emission, Fewer, Left, Output
 from spec.machine.world import Connection, Due, World
 from spec.messages import Read
@@ -85,6 +85,7 @@ class Effects:
         self._choose = choose
         self._log_keys = {name: compile_expression(log.key) for name, log in document.logs.items()}
         self._entries = {name: compile_template(log.entry) for name, log in document.logs.items()}
+        self._whole = {name: filler(log.lacking) for name, log in document.logs.items()}
         self._memory_keys = {
             name: ([compile_expression(part) for part in memory.key], compile_expression(memory.until))
             for name, memory in document.memories.items()
@@ -242,14 +243,14 @@ class Effects:
 
     def _run_read(self, effect: model.Read) -> Run:
         log = self._document.logs[effect.log]
-        after, most = compile_expression(effect.after), compile_expression(effect.most)
+        after, most, whole = compile_expression(effect.after), compile_expression(effect.most), self._whole[log.name]
 
         def run(event: Event) -> None:
             place = _place_of(log.name, self._log_keys[log.name], event.scope)
             limit = most(event.scope)
             page = event.world.logs.read(place, after(event.scope), sys.maxsize if limit is None else limit)
             view = event.scope[log.name]
-            entries = tuple({log.number: entry.number, **entry.value} for entry in page.entries)
+            entries = tuple({log.number: entry.number, **whole(entry.value)} for entry in page.entries)
             view.read, view.more = list(entries), page.more
             if effect.fewer and self._choose is None:
                 view.read = Fewer(entries, page.more)

@@ -5,14 +5,15 @@ This one is in memory. A durable store has the same methods; `append` may return
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from attrs import define, field, frozen
 
 from spec.bindings.json import encode
+from spec.expressions import compile_template
 
-__all__ = ["Entry", "Logs", "Page", "Place", "Store"]
+__all__ = ["Entry", "Logs", "Page", "Place", "Store", "filler"]
 
 Place = tuple[str, Any]
 """Which log: the name of its kind and its key."""
@@ -116,3 +117,15 @@ def _fitting(entries: Sequence[Entry], size: int) -> list[Entry]:
             break
         kept.append(entry)
     return kept
+
+
+def filler(lacking: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """Compile what older entries of a log lack: what comes of it gives an entry the members that it has not."""
+    build = compile_template(dict(lacking))
+
+    def fill(value: Mapping[str, Any]) -> Mapping[str, Any]:
+        if all(name in value for name in lacking):
+            return value
+        return {**build({"item": value}), **value}
+
+    return fill
