@@ -7,7 +7,6 @@ at a time than a slow one could answer within its bounds.
 
 from __future__ import annotations
 
-import statistics
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -18,6 +17,7 @@ from attrs import define, evolve, field
 
 from conformance.attribution import Attribution
 from conformance.clock import Clock
+from conformance.measuring import measure
 from conformance.plan import NOT_OWNED
 from conformance.player import Outcome, Pause, Player
 from conformance.scripts import SAVED, Case
@@ -365,41 +365,14 @@ class Runner:
         if case.measure is None:
             self._conclude(case, await self._play(case, None))
             return
-        samples: dict[str, list[float]] = {"first": [], "second": []}
-        outcome = Outcome()
-        for _ in range(int(case.measure["samples"])):
-            outcome = await self._play(evolve(case, quiet=False), None)
-            if outcome.findings or outcome.broken or outcome.unavailable or outcome.unreachable:
-                self._conclude(case, outcome)
-                return
-            for side, times in samples.items():
-                times.append(outcome.timings.get(case.measure[side], 0.0))
-        self._measured(case, outcome, samples)
+        found = await measure(case, self._undisturbed, lambda began: self.lag.since(began) > self.target.slack.lateness)
+        if isinstance(found, Outcome):
+            self._conclude(case, found)
+        else:
+            self._tell(found.result())
 
-    def _measured(self, case: Case, outcome: Outcome, samples: dict[str, list[float]]) -> None:
-        assert case.measure is not None
-        first, second = (statistics.median(times) for times in samples.values())
-        within = float(case.measure["within"])
-        measured = {"first_s": first, "second_s": second, "within_s": within, "samples": case.measure["samples"]}
-        apart = abs(first - second)
-        text = f"the medians are {apart * 1000:.0f} ms apart ({first * 1000:.1f} and {second * 1000:.1f} ms)"
-        verdict = "pass" if apart <= within else "warn"
-        rules = tuple(case.measure["rules"])
-        covered = frozenset(outcome.covered | set(rules))
-        message = "" if verdict == "pass" else f"{text}; {within * 1000:.0f} ms are allowed"
-        self._tell(
-            Result(
-                case,
-                verdict,
-                rules,
-                message,
-                (),
-                outcome.transcript,
-                covered,
-                measured=measured,
-                observed=outcome.observed,
-            )
-        )
+    async def _undisturbed(self, case: Case) -> Outcome:
+        return await self._play(case, None)
 
 
 def _unanswered(case: Case, outcome: Outcome, due: tuple[str, ...]) -> None:

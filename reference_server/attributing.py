@@ -11,9 +11,7 @@ __all__ = ["ATTRIBUTE"]
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "store", metavar="STORE", help="the store, such as sqlite:events.db; no server may use it"
-    )
+    parser.add_argument("store", metavar="STORE", help="the store, such as sqlite:events.db; no server may use it")
     parser.add_argument("--protocol", default="sync", metavar="NAME", help="whose entries (default: %(default)s)")
 
 

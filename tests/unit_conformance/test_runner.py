@@ -630,15 +630,46 @@ def measured(*pairs: tuple[float, float]) -> Stage:
 def test_medians_decide_and_not_single_samples() -> None:
     """As many samples as the document asks for; one that is far off decides nothing."""
     near = measured((0.01, 0.02), (0.01, 0.9), (0.02, 0.03))
-    apart = measured((0.01, 0.09), (0.02, 0.08), (0.9, 0.07))
+    apart = measured(*[(0.01, 0.09), (0.02, 0.08), (0.9, 0.07)] * 3)
 
-    assert len(near.played) == 3
+    assert (len(near.played), len(apart.played)) == (3, 9)
     assert verdicts(near) == {"a/m": "pass"}
     assert verdicts(apart) == {"a/m": "warn"}
     found = apart.runner.results["a/m"]
     assert found.message == "the medians are 60 ms apart (20.0 and 80.0 ms); 50 ms are allowed"
     assert found.rules == ("CHAT-AUTH-10",)
     assert math.isclose(found.measured["first_s"], 0.02)
+
+
+def test_what_is_apart_once_is_measured_again() -> None:
+    """A machine that had other things to do is no server that tells secrets."""
+    stage = measured(*[(0.01, 0.9)] * 3, *[(0.01, 0.02)] * 3)
+
+    assert verdicts(stage) == {"a/m": "pass"}
+    assert stage.runner.results["a/m"].attempts == 2
+
+
+def test_durations_during_which_this_process_was_late_are_void() -> None:
+    """Those that are left decide; where none is, nothing is said."""
+    slow = Outcome(timings={"x:good": 0.01, "x:error": 0.9})
+
+    async def late(stage: Stage, one: Case) -> Outcome:
+        stage.late()
+        await trio.sleep(1)
+        return slow
+
+    def unheard(stage: Stage, one: Case) -> Outcome:
+        return Outcome(timings={"x:good": 0.01})
+
+    def calm(stage: Stage, one: Case) -> Outcome:
+        return Outcome(timings={"x:good": 0.01, "x:error": 0.02})
+
+    some = run({"a/m": [late, calm, late]}, case("a/m", alone=True, measure=MEASURE))
+    none = run({"a/m": [late]}, case("a/m", alone=True, measure=MEASURE))
+    silent = run({"a/m": [unheard]}, case("a/m", alone=True, measure=MEASURE))
+
+    assert verdicts(some) == {"a/m": "pass"}
+    assert verdicts(none) == verdicts(silent) == {"a/m": "inconclusive"}
 
 
 def test_an_exchange_that_fails_is_not_measured() -> None:
