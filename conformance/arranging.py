@@ -130,11 +130,13 @@ def _named(arguments: argparse.Namespace, given: Mapping[str, Any]) -> str | Non
 
 
 def refuse_unchecked(document: Document) -> None:
-    """Raise Stop for a document that the suite cannot set up: it makes no links."""
-    if document.links:
+    """Raise Stop for a document that the suite cannot set up: it makes no links, and follows no elections."""
+    why = "its connections need a link, and the suite makes none" if document.links else ""
+    why = "its rooms have a life of their own, and the suite follows none" if document.groups else why
+    if why:
         raise Stop(
             Exit.USAGE,
-            f"`{document.name}` is served, but not checked yet: its connections need a link, and the suite makes none",
+            f"`{document.name}` is served, but not checked yet: {why}",
             f"`handfast serve {document.name}` serves it, and `handfast list {document.name}` shows its rules",
         )
 

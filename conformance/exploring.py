@@ -369,7 +369,8 @@ class Stage:
 
     def _end(self, client: str) -> None:
         if client in self._numbers:
-            self._machine.ended(self._world, self._numbers[client])
+            self._outputs = self._machine.ended(self._world, self._numbers[client], self._now)
+            self._hear(self._outputs)
 
     def _frames(self, step: Frames) -> None:
         """What frames amount to, where that is open, as a server takes them that takes the first way."""

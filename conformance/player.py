@@ -252,7 +252,7 @@ class Player:
                 await self._wires[client].send_close(code)
             case scripts.Reset(client, gently):
                 self._note(client, ">", "FIN" if gently else "RST")
-                self._tracker.dropped(client)
+                self._tracker.dropped(client, self._clock())
                 await self._wires[client].drop(gently=gently)
 
     # ------------------------------------------------------------------------------------------------- sending

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -106,11 +107,13 @@ class Hub:
 
     def ended(self, number: int) -> None:
         """The peer of a connection has gone, or is to be held for gone."""
-        self._engine.ended(number, self._clock.now())
+        now = self._clock.now()
+        self._deliver(self._engine.ended(number, now), now)
+        self._settle(now)
 
     def forget(self, number: int) -> None:
         """A connection is over, down to its transport."""
-        self._engine.ended(number, self._clock.now())
+        self.ended(number)
         self._outboxes.pop(number, None)
         if not self._outboxes:
             self._empty.set()
@@ -151,13 +154,15 @@ class Hub:
     # ------------------------------------------------------------------------------------------------- outputs
 
     def _deliver(self, outputs: Iterable[Output], now: float) -> None:
-        for output in outputs:
+        pending = deque(outputs)
+        while pending:
+            output = pending.popleft()
             outbox = self._outboxes.get(output.connection)
             if outbox is None:
                 continue
             match output:
                 case Emission():
-                    self._emit(output, outbox, now)
+                    pending += self._emit(output, outbox, now)
                 case Closing(how="may"):
                     pass
                 case Closing(how=how):
@@ -167,15 +172,16 @@ class Hub:
                         outbox.put(self._binding.encode({name: farewell[0]}, encode))
                     outbox.close(output.code, output.reason)
 
-    def _emit(self, output: Emission, outbox: Outbox, now: float) -> None:
+    def _emit(self, output: Emission, outbox: Outbox, now: float) -> list[Output]:
+        """Put a message into an outbox; what others hear of it where that was too much for the connection."""
         if not outbox.put(self._binding.encode(_filled(output.body, now), encode)):
-            self._engine.ended(output.connection)
             self.log.warning("connection.overflowed", connection=output.connection)
-            return
+            return self._engine.ended(output.connection, now)
         self.metrics.sent()
         if output.code is not None:
             self.metrics.error(output.code)
             self.log.info("message.refused", connection=output.connection, code=output.code)
+        return []
 
 
 def _chosen(chosen: Chosen, now: float) -> Any:

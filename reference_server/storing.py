@@ -35,6 +35,7 @@ CREATE TABLE entry (
 """
 _HEAD = "SELECT max(number) FROM entry WHERE (protocol, log, key) = (?, ?, ?)"
 _INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (protocol, log, key, identity) DO NOTHING"
+_FORGET = "DELETE FROM entry WHERE (protocol, log, key) = (?, ?, ?)"
 _UPDATE = "UPDATE entry SET value = ? WHERE (protocol, log, key, number) = (?, ?, ?, ?)"
 _BEHIND = """
 SELECT number, identity, value FROM entry WHERE (protocol, log, key) = (?, ?, ?) AND number > ? ORDER BY number LIMIT ?
@@ -151,14 +152,18 @@ class _Logs:
         [number] = self._database.execute(_HEAD, self._where(place)).fetchone()
         return int(number or 0)
 
-    def append(self, place: Place, items: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Entry, ...]:
+    def append(
+        self, place: Place, items: Sequence[tuple[str | None, Mapping[str, Any]]], keep: int | None = None
+    ) -> tuple[Entry, ...]:
         if place[0] not in self._durable:
-            return self._memory.append(place, items)
+            return self._memory.append(place, items, keep)
         stored = []
         with self._database.transaction():
             head = self.head(place)
             for identity, value in items:
-                row = (*self._where(place), head + 1, json.dumps(identity), json.dumps(value))
+                # An entry without an identity is its number: no text is one.
+                own = json.dumps(head + 1 if identity is None else identity)
+                row = (*self._where(place), head + 1, own, json.dumps(value))
                 if self._database.execute(_INSERT, row).rowcount:
                     head += 1
                     stored.append(Entry(head, identity, value))
@@ -177,6 +182,12 @@ class _Logs:
             entries.append(Entry(number, json.loads(identity), json.loads(text)))
         last = entries[-1].number if entries else after
         return Page(tuple(entries), last < self.head(place))
+
+    def forget(self, place: Place) -> None:
+        if place[0] not in self._durable:
+            self._memory.forget(place)
+            return
+        self._database.execute(_FORGET, self._where(place))
 
     def copy(self) -> Store:
         raise NotImplementedError("what is kept is kept once")

@@ -74,7 +74,14 @@ def compile_source(source: Source) -> model.Document:
         records={name: tuple(entry["key"]) for name, entry in data.get("records", {}).items()},
         deployment=data.get("deployment", {}),
         http={name: _endpoint(name, entry, refusals, definitions) for name, entry in data.get("http", {}).items()},
-        rooms={name: entry["key"] for name, entry in data.get("rooms", {}).items()},
+        rooms={name: _key(entry["key"]) for name, entry in data.get("rooms", {}).items()},
+        groups={
+            name: _group(name, entry)
+            for name, entry in data.get("rooms", {}).items()
+            if "variables" in entry or "timers" in entry
+        },
+        roles={name: _role(name, entry) for name, entry in data.get("roles", {}).items()},
+        registers={name: _register(name, entry) for name, entry in data.get("registers", {}).items()},
         logs={name: _log(name, entry) for name, entry in data.get("logs", {}).items()},
         path=opening["path"],
         other_paths=tuple(opening.get("other_paths", ())),
@@ -192,7 +199,7 @@ def _endpoint_row(entry: Mapping[str, Any], pointer: str, refusals: Mapping[str,
         refuse = entry["refuse"]
         return model.EndpointRow(when, rules, pointer, refusals[refuse["code"]], refuse.get("body", {}), refuse["code"])
     answer = entry["answer"]
-    do = tuple(_effect(effect) for effect in entry.get("do", ()))
+    do = _effects(entry, pointer)
     return model.EndpointRow(when, rules, pointer, answer["status"], answer["body"], do=do)
 
 
@@ -232,15 +239,43 @@ def _step(entry: Mapping[str, Any]) -> model.LadderStep:
 def _log(name: str, entry: Mapping[str, Any]) -> model.Log:
     return model.Log(
         name,
-        entry["key"],
-        entry["identity"],
+        _key(entry["key"]),
+        entry.get("identity"),
         entry["number"],
         entry["entry"],
         entry.get("chosen", {}),
         entry.get("lives", "process"),
         _rules(entry),
         entry.get("lacking", {}),
+        entry.get("keep"),
     )
+
+
+def _key(entry: Any) -> Any:
+    return tuple(entry) if isinstance(entry, list) else entry
+
+
+def _group(name: str, entry: Mapping[str, Any]) -> model.Group:
+    variables = {key: declared.get("first") for key, declared in entry.get("variables", {}).items()}
+    at = f"/rooms/{name}"
+    timers = tuple(_timer(key, f"@{name}", timer, at) for key, timer in entry.get("timers", {}).items())
+    return model.Group(name, variables, timers)
+
+
+def _role(name: str, entry: Mapping[str, Any]) -> model.Role:
+    prefer = tuple((one["by"], tuple(one["order"])) for one in entry.get("prefer", ()))
+    return model.Role(name, entry["of"], prefer, _cases(entry["elected"], f"/roles/{name}/elected"))
+
+
+def _register(name: str, entry: Mapping[str, Any]) -> model.Register:
+    written = (entry["name"], entry["value"], entry["clock"], entry["origin"])
+    return model.Register(name, _key(entry["key"]), *written, tuple(entry["resolve"]))
+
+
+def _members(entry: Any) -> model.Members:
+    if isinstance(entry, str):
+        return model.Members(entry)
+    return model.Members(entry["room"], _key(entry["key"]), entry.get("except", {}))
 
 
 def _recipe(entry: Mapping[str, Any]) -> model.Recipe:
@@ -294,10 +329,16 @@ def _literal(kind: str, value: Any) -> Any:
     return value if value is None or (isinstance(value, str) and value.startswith("$")) else parse_value(kind, value)
 
 
-def _effect(entry: Mapping[str, Any]) -> model.Effect:
+def _effects(entry: Mapping[str, Any], pointer: str) -> tuple[model.Effect, ...]:
+    """What a row at a pointer does."""
+    return tuple(_effect(effect, f"{pointer}/do/{index}") for index, effect in enumerate(entry.get("do", ())))
+
+
+def _effect(entry: Mapping[str, Any], pointer: str) -> model.Effect:
     kinds = (
         *("set", "create", "attach", "update", "drop", "holder", "join", "leave", "remember", "append", "read"),
-        *("start", "stop", "put", "send", "reply", "broadcast", "error", "close"),
+        *("start", "stop", "put", "send", "reply", "broadcast", "error"),
+        *("decide", "expel", "tell", "vacate", "write", "forget", "close"),
     )
     match next(kind for kind in kinds if kind in entry):
         case "set":
@@ -312,13 +353,27 @@ def _effect(entry: Mapping[str, Any]) -> model.Effect:
         case "drop":
             return model.Drop(entry["drop"])
         case "holder":
-            return model.Holder(entry["holder"], tuple(_effect(effect) for effect in entry["do"]))
+            return model.Holder(entry["holder"], _effects(entry, pointer))
         case "join":
             return model.Join(entry["join"], entry.get("key"), entry.get("each"))
         case "leave":
             return model.Leave(entry["leave"], entry.get("key"))
         case "remember":
-            return model.Remember(entry["remember"])
+            key = tuple(entry["key"]) if "key" in entry else None
+            of = _members(entry["of"]) if "of" in entry else None
+            return model.Remember(entry["remember"], key, of, entry.get("spare"))
+        case "decide":
+            return model.Decide(_cases(entry["decide"], f"{pointer}/decide"))
+        case "expel":
+            return model.Expel(_members(entry["expel"]), entry["ends"], entry.get("with"), entry.get("payload", {}))
+        case "tell":
+            return model.Tell(entry["tell"], entry["to"], entry.get("payload", {}))
+        case "vacate":
+            return model.Vacate(entry["vacate"])
+        case "write":
+            return model.Write(entry["write"], entry["into"])
+        case "forget":
+            return model.Forget(entry["forget"])
         case "start":
             return model.Start(entry["start"])
         case "stop":
@@ -331,7 +386,8 @@ def _effect(entry: Mapping[str, Any]) -> model.Effect:
         case "read":
             return model.Read(entry["read"], entry["after"], entry.get("most"), entry.get("fewer") == "large")
         case "send":
-            return model.Emit(entry["send"], entry.get("payload", {}), "free", entry.get("members", {}))
+            members = entry.get("members", {})
+            return model.Emit(entry["send"], entry.get("payload", {}), "free", members, entry.get("each"))
         case "reply":
             return model.Emit(entry["reply"], entry.get("payload", {}), "must")
         case "broadcast":
@@ -357,7 +413,8 @@ def _broadcast(entry: Mapping[str, Any]) -> model.Broadcast:
         each=entry.get("each"),
         others=entry.get("except") == "sender",
         per=stream.get("per"),
-        key=None if isinstance(to, str) else to["key"],
+        key=None if isinstance(to, str) else _key(to["key"]),
+        apart=entry.get("apart", False),
     )
 
 
@@ -365,7 +422,7 @@ def _case(entry: Mapping[str, Any], pointer: str) -> model.Case:
     return model.Case(
         when=_guard(entry.get("when", {})),
         inside=entry.get("in"),
-        do=tuple(_effect(effect) for effect in entry.get("do", ())),
+        do=_effects(entry, pointer),
         to=entry.get("to"),
         rules=tuple(entry["rules"]),
         pointer=pointer,
@@ -410,6 +467,9 @@ def _timer(name: str, state: str, entry: Mapping[str, Any], pointer: str) -> mod
         expire=_cases(entry["expire"], f"{pointer}/timers/{name}/expire"),
         asked=entry.get("starts") == "asked",
         restarts=tuple(entry.get("restarts", ())),
+        times=entry.get("times", 1),
+        late=_literal("duration", entry.get("late")),
+        members=entry.get("members", 0),
     )
 
 
@@ -435,7 +495,7 @@ def _row(entry: Mapping[str, Any], pointer: str, refusals: Mapping[str, int]) ->
         subprotocol=None if upgrade["subprotocol"] == "none" else upgrade["subprotocol"],
         to=upgrade["to"],
         subprotocol_rules=_rules(upgrade),
-        do=tuple(_effect(effect) for effect in entry.get("do", ())),
+        do=_effects(entry, pointer),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
+from math import floor
 from typing import Any
 
 from attrs import frozen
@@ -20,10 +21,13 @@ __all__ = [
     "CHOSEN",
     "MOMENT_FORMS",
     "Chosen",
+    "Counts",
     "Evaluate",
     "Moment",
     "Scope",
+    "Unordered",
     "compile_expression",
+    "compile_key",
     "compile_template",
     "pointer_get",
     "pointer_parts",
@@ -51,6 +55,18 @@ class Chosen:
 
 
 CHOSEN = Chosen()
+
+
+class Unordered(list[Any]):
+    """A list whose items may come in any order."""
+
+    __slots__ = ()
+
+
+class Counts(dict[str, Any]):
+    """An object of numbers, in which one that is missing counts 0."""
+
+    __slots__ = ()
 
 
 @frozen
@@ -153,6 +169,14 @@ def _compile(text: str) -> Evaluate:
     return evaluate
 
 
+def compile_key(key: Any) -> Evaluate:
+    """Compile what tells things of a kind apart: one expression, or a list of them, whose values come as a tuple."""
+    if not isinstance(key, list | tuple):
+        return compile_expression(key)
+    parts = [compile_expression(part) for part in key]
+    return lambda scope: tuple(part(scope) for part in parts)
+
+
 def rfc3339(moment: float) -> str:
     """Epoch seconds as RFC 3339 in UTC with milliseconds, ending in `Z`."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -212,7 +236,9 @@ def compile_template(template: Any) -> Evaluate:
     """Compile a template: mappings and lists of expressions, with `{time: …}` and its like for moments.
 
     `{milliseconds: x}` writes seconds as a whole number; `{first: x}` is the first item of a list, or null;
-    `{sum: [a, b]}` adds; `{merge: [a, b]}` lays objects over each other, the later wins.
+    `{sum: [a, b]}` adds; `{merge: [a, b]}` lays objects over each other, the later wins; `{concat: [a, b]}` is a text
+    of several, `{unordered: [a, b]}` a list whose items may come in any order, `{with: [list, item]}` a list that has
+    the item, `{next_second: moment}` the first whole second behind a moment.
     """
     if isinstance(template, dict):
         form = next(iter(template), "")
@@ -228,6 +254,18 @@ def compile_template(template: Any) -> Evaluate:
         if set(template) == {"sum"}:
             terms = [compile_expression(term) for term in template["sum"]]
             return lambda scope: sum(term(scope) for term in terms)
+        if set(template) == {"next_second"}:
+            moment = compile_expression(template["next_second"])
+            return lambda scope: floor(moment(scope)) + 1.0
+        if set(template) == {"concat"}:
+            pieces = [compile_expression(piece) for piece in template["concat"]]
+            return lambda scope: "".join(str(piece(scope)) for piece in pieces)
+        if set(template) == {"unordered"}:
+            found = [compile_template(item) for item in template["unordered"]]
+            return lambda scope: Unordered(item(scope) for item in found)
+        if set(template) == {"with"}:
+            listed, added = map(compile_expression, template["with"])
+            return lambda scope: [*(one for one in listed(scope) or () if one != added(scope)), added(scope)]
         if set(template) == {"merge"}:
             layers = [compile_template(layer) for layer in template["merge"]]
             return lambda scope: {name: value for layer in layers for name, value in layer(scope).items()}

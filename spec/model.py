@@ -16,6 +16,7 @@ __all__ = [
     "Broadcast",
     "Case",
     "Close",
+    "Decide",
     "Document",
     "Effect",
     "Emit",
@@ -23,9 +24,12 @@ __all__ = [
     "EndpointRow",
     "Envelope",
     "ErrorCode",
+    "Expel",
     "Fact",
     "Fail",
+    "Forget",
     "Form",
+    "Group",
     "HeaderRule",
     "Indistinguishable",
     "Invariant",
@@ -33,20 +37,26 @@ __all__ = [
     "LadderStep",
     "Leave",
     "Log",
+    "Members",
     "Memory",
     "Message",
     "OpeningRow",
     "Put",
     "Read",
     "Recipe",
+    "Register",
     "Remember",
+    "Role",
     "Rule",
     "Set",
     "Start",
     "State",
     "Stop",
+    "Tell",
     "TimerRule",
+    "Vacate",
     "Version",
+    "Write",
 ]
 
 Guard = Mapping[str, tuple[str, ...]]
@@ -79,7 +89,7 @@ class Fact:
 
 @frozen
 class Set:
-    """Set variables of the connection from expressions."""
+    """Set variables of the connection, or as `room.variable` of a room, from expressions."""
 
     values: Mapping[str, Any]
 
@@ -102,10 +112,25 @@ class Leave:
 
 
 @frozen
+class Members:
+    """The members of a room: `key` None is the event's own; `spares` leaves out those whose variables have values."""
+
+    room: str
+    key: Any = None
+    spares: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
 class Remember:
-    """Keep a key in a memory."""
+    """Keep a key in a memory: the event's own or, with `of`, that of each member of a room.
+
+    `key` where it is not the memory's; `spare` is for whom it does not count.
+    """
 
     memory: str
+    key: tuple[Any, ...] | None = None
+    of: Members | None = None
+    spare: Any = None
 
 
 @frozen
@@ -130,13 +155,14 @@ class Read:
 class Emit:
     """Send one message to the connection itself; `reply` says whether it names the message that it answers.
 
-    `members` are what stands in it beside the payload, by name.
+    `members` are what stands in it beside the payload, by name. With `each`, a list, one is sent for each element.
     """
 
     message: str
     payload: Any
     reply: str
     members: Mapping[str, Any] = {}
+    each: Any = None
 
 
 @frozen
@@ -145,7 +171,8 @@ class Broadcast:
 
     `key` says which room of the kind, where that is not the connection's own.
     `each` is a list, for each element of which one is sent; `others` leaves the sender out. `order` are the rules on
-    the order of one sender's messages or, where it is `per` a log, on that of the log's entries.
+    the order of one sender's messages or, where it is `per` a log, on that of the log's entries. The place of one that
+    stands `apart` among what else comes of the event is free.
     """
 
     message: str
@@ -158,18 +185,67 @@ class Broadcast:
     each: Any = None
     others: bool = False
     per: str | None = None
+    apart: bool = False
+
+
+@frozen
+class Tell:
+    """Send one message to the holder of a role."""
+
+    message: str
+    role: str
+    payload: Any
+
+
+@frozen
+class Expel:
+    """End the connections of members all at once, each behind a message where there is one."""
+
+    members: Members
+    ends: int | str
+    message: str | None
+    payload: Any
+
+
+@frozen
+class Vacate:
+    """Have another member chosen for a role."""
+
+    role: str
+
+
+@frozen
+class Write:
+    """Store a write in a register, and append what is stored to a log."""
+
+    register: str
+    log: str
+
+
+@frozen
+class Forget:
+    """End the life of a room."""
+
+    room: str
+
+
+@frozen
+class Decide:
+    """A decision within a case."""
+
+    cases: tuple[Case, ...]
 
 
 @frozen
 class Start:
-    """Start a timer of the connection, or start it anew."""
+    """Start a timer of the connection, or as `room.timer` of a room, or start it anew."""
 
     timer: str
 
 
 @frozen
 class Stop:
-    """Stop a timer of the connection."""
+    """Stop a timer of the connection, or as `room.timer` of a room."""
 
     timer: str
 
@@ -263,6 +339,12 @@ Effect = (
     | Put
     | Emit
     | Broadcast
+    | Tell
+    | Expel
+    | Vacate
+    | Write
+    | Forget
+    | Decide
     | Fail
     | Close
 )
@@ -286,6 +368,8 @@ class TimerRule:
 
     Either `after` (a duration) or `at` (a moment, moved by `before` and each of `plus`); all are expressions. One of
     the connection, whose state has no name, runs beside the states; where it is `asked` for, only effects start it.
+    One of a room, whose state is `@` and the room's name, waits `plus` so many `times`, may fire `late`, and runs while
+    there are so many `members`.
     """
 
     name: str
@@ -297,6 +381,9 @@ class TimerRule:
     expire: tuple[Case, ...]
     asked: bool = False
     restarts: tuple[str, ...] = ()
+    times: Any = 1
+    late: Any = None
+    members: int = 0
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -496,6 +583,38 @@ class Link:
 
 
 @frozen
+class Group:
+    """A room with a life of its own: variables with what they begin as, and timers."""
+
+    name: str
+    variables: Mapping[str, Any]
+    timers: tuple[TimerRule, ...]
+
+
+@frozen
+class Role:
+    """What one member of a room holds: `prefer` are variables and the order of their values, the best first."""
+
+    name: str
+    room: str
+    prefer: tuple[tuple[Any, tuple[str, ...]], ...]
+    elected: tuple[Case, ...]
+
+
+@frozen
+class Register:
+    """Values under names with vector clocks; all but `resolve` are expressions over a write."""
+
+    name: str
+    key: Any
+    entry: Any
+    value: Any
+    clock: Any
+    origin: Any
+    resolve: tuple[str, ...]
+
+
+@frozen
 class HeaderRule:
     """Headers that some answers to an upgrade carry; `ordered` names dates none of which lies before the last."""
 
@@ -519,19 +638,21 @@ class Memory:
 class Log:
     """Entries in order, one for each identity; `entry` is a template over `$item`, `number` the member that counts.
 
-    `identity` is a pointer into an item, `chosen` maps pointers into an entry to what the server chooses. `lacking`
-    are members that entries kept before these existed have not, and what is read for them (over `$item`, the entry).
+    `identity` is a pointer into an item (None: every item is stored), `chosen` maps pointers into an entry to what the
+    server chooses, `keep` is how many are kept. `lacking` are members that entries kept before these existed have not,
+    and what is read for them (over `$item`, the entry).
     """
 
     name: str
     key: Any
-    identity: str
+    identity: str | None
     number: str
     entry: Any
     chosen: Mapping[str, Mapping[str, Any]]
     lives: str
     rules: tuple[str, ...]
     lacking: Mapping[str, Any] = {}
+    keep: Any = None
 
 
 @frozen
@@ -651,6 +772,9 @@ class Document:
     http: Mapping[str, Endpoint] = field(factory=dict)
     links: Mapping[str, Link] = field(factory=dict)
     error_forms: Mapping[str, ErrorForm] = field(factory=dict)
+    groups: Mapping[str, Group] = field(factory=dict)
+    roles: Mapping[str, Role] = field(factory=dict)
+    registers: Mapping[str, Register] = field(factory=dict)
     cited: frozenset[str] = frozenset()
 
     @cached_property
@@ -677,6 +801,9 @@ class Document:
         return (state for state in self.states.values() if state.initial is None)
 
     def timer(self, state: str, name: str) -> TimerRule:
-        """The timer `name` of a state, or of the connection where the state has no name."""
-        timers = self.states[state].timers if state else self.timers
+        """The timer `name` of a state, of the connection where the state has no name, or of the room behind an `@`."""
+        if state.startswith("@"):
+            timers = self.groups[state[1:]].timers
+        else:
+            timers = self.states[state].timers if state else self.timers
         return next(timer for timer in timers if timer.name == name)

@@ -156,8 +156,8 @@ class _Play:
 
     def _end(self, client: str) -> None:
         if client in self._numbers:
-            self._tracker.dropped(client)
-            self._engine.ended(self._numbers[client])
+            self._tracker.dropped(client, self.now)
+            self._hear(self._engine.ended(self._numbers[client], self.now))
 
     def _hear(self, outputs: list[Output] | tuple[Output, ...]) -> None:
         clients = {number: client for client, number in self._numbers.items()}

@@ -47,6 +47,7 @@ class _Use:
         form = self.plan.message(self.message).client
         assert form is not None
         item = pointer_get(self.plan.send("x", self.message).payload, self.items)[0]
+        assert self.log.identity is not None
         item = with_member(item, self.log.identity, {"$id": label} if isinstance(label, str) else label)
         within = f"{self.items}/0"
         echoed = [pointer.removeprefix(within) for pointer in form.echoed if pointer.startswith(within)]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from spec.expressions import compile_expression
-from spec.model import Document, Fact, Form, Guard
+from spec.model import Document, Effect, Fact, Form, Guard, Remember
 from spec.parameters import format_value
 
 __all__ = ["Classes"]
 
 Known = Mapping[str, str]
 """Values of facts by name."""
+
+_SHARED = {"role": "holder", "register": "new", "history": "covered", "room": "new", "order": "unset"}
+"""Kinds of facts about what clients share, and the value that one meets who comes first."""
 
 
 class _Row(Protocol):
@@ -118,6 +122,10 @@ class Classes:
                 return self._without(fact, "stopping", "a server that stops needs a control hook")
             case "record":
                 return self._without(fact, "present", "a record takes a post; the family `endpoints` tries it")
+            case "memory" if fact.options["memory"] in self._posted:
+                return self._without(fact, "seen", "it takes a post to be remembered")
+            case kind if kind in _SHARED:
+                return self._only(fact, _SHARED[kind])
             case "limit":
                 return self._without(
                     fact, "exceeded", "a limit takes several connections; the family `limits` tries it"
@@ -133,6 +141,22 @@ class Classes:
     def _without(self, fact: Fact, value: str, reason: str) -> list[str]:
         self.left_out[f"{fact.name}={value}"] = reason
         return [known for known in fact.values if known != value]
+
+    def _only(self, fact: Fact, value: str) -> list[str]:
+        """The value that one client by itself meets first."""
+        for other in fact.values:
+            if other != value:
+                self.left_out[f"{fact.name}={other}"] = "it takes other clients, or what was done before"
+        return [value]
+
+    @cached_property
+    def _posted(self) -> frozenset[str]:
+        """The memories that nothing but posts fills."""
+        document = self._document
+        tables = [table for state in document.states.values() for table in state.receive.values()]
+        said = [case.do for table in (*tables, *document.receive.values()) for case in table]
+        posted = [row.do for endpoint in document.http.values() for row in endpoint.rows]
+        return _remembered(posted) - _remembered([*said, *(row.do for row in document.opening)])
 
     def _source(self, fact: Fact) -> str | None:
         """The fact that finds the credential that a token is."""
@@ -152,6 +176,10 @@ class Classes:
         )
         required &= any(self._document.facts[other].kind == "payload" for other in known)
         return [value for value in fact.values if value != "absent" or not required]
+
+
+def _remembered(lists: Iterable[Sequence[Effect]]) -> frozenset[str]:
+    return frozenset(effect.memory for effects in lists for effect in effects if isinstance(effect, Remember))
 
 
 class Unasked(LookupError):

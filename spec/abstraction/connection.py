@@ -356,7 +356,10 @@ class _Connection:
                 changed = {name: value for name, value in values.items() if not self._same(event, name, value)}
                 event.detail += [["set", changed]] if changed else []
             case model.Remember(memory):
-                event.detail.append(["remember", asdict(self._document.memories[memory])])
+                event.detail.append(["remember", asdict(self._document.memories[memory]), asdict(effect)])
+            case model.Decide() | model.Expel() | model.Tell() | model.Vacate() | model.Write() | model.Forget():
+                # What clients share lies beside this layer.
+                event.detail.append([type(effect).__name__, asdict(effect, filter=_unruled)])
 
     def _constant(self, expression: Any) -> bool:
         """Whether an expression reads a variable that no effect sets."""
@@ -499,7 +502,7 @@ def _long(wanted: Input) -> Input:
 
 
 def _unruled(attribute: Any, value: Any) -> bool:
-    return attribute.name not in {"rules", "isolation", "order"}
+    return attribute.name not in {"rules", "isolation", "order", "pointer"}
 
 
 def _within(state: str, ancestor: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,13 +16,17 @@ from spec.expressions import (
     Evaluate,
     Scope,
     compile_expression,
+    compile_key,
     compile_template,
     pointer_get,
     pointer_parts,
     pointer_put,
 )
+from spec.machine.facts import Classifier, Question
+from spec.machine.groups import GroupKind, GroupView, RoleKind, RoleView
 from spec.machine.links import Choose, Link, LinkKind
 from spec.machine.logs import Place, filler
+from spec.machine.registers import RegisterView
 from spec.machine.values import Choice, Closing, Emission, Fewer, Left, Output
 from spec.machine.world import Connection, Due, World
 from spec.messages import Read
@@ -45,6 +50,8 @@ class Event:
     read: Read | None = None
     reply_to: str | None = None
     outputs: list[Output] = field(factory=list)
+    elected: list[Place] = field(factory=list)
+    question: Question | None = None
 
 
 Run = Callable[[Event], None]
@@ -79,15 +86,25 @@ class Effects:
         document: model.Document,
         choose: Choose | None = None,
         links: Mapping[str, LinkKind] | None = None,
+        classifier: Classifier | None = None,
     ) -> None:
         self._document = document
         self._links = links or {}
+        self._classifier = classifier
+        self._groups = {name: GroupKind(entry, document.rooms[name]) for name, entry in document.groups.items()}
+        self._roles = classifier.roles if classifier is not None else {}
+        self._registers = classifier.registers if classifier is not None else {}
+        # What is asked of another moment than the present must outlast its own.
+        self._lasting = {
+            f.options["memory"] for f in document.facts.values() if f.kind == "memory" and "at" in f.options
+        }
         self._choose = choose
-        self._log_keys = {name: compile_expression(log.key) for name, log in document.logs.items()}
+        self._log_keys = {name: compile_key(log.key) for name, log in document.logs.items()}
+        self._keeps = {name: compile_expression(log.keep) for name, log in document.logs.items()}
         self._entries = {name: compile_template(log.entry) for name, log in document.logs.items()}
         self._whole = {name: filler(log.lacking) for name, log in document.logs.items()}
         self._memory_keys = {
-            name: ([compile_expression(part) for part in memory.key], compile_expression(memory.until))
+            name: ([compile_expression(part) for part in memory.key], compile_template(memory.until))
             for name, memory in document.memories.items()
         }
         self._record_keys = {name: [compile_expression(part) for part in key] for name, key in document.records.items()}
@@ -116,19 +133,42 @@ class Effects:
             tuple(chosen.get("rules", ())),
         )
 
-    def show_logs(self, world: World, scope: dict[str, Any]) -> None:
-        """Let the expressions of an event read the logs."""
+    def show(self, world: World, scope: dict[str, Any]) -> None:
+        """Let the expressions of an event read what clients share: logs, groups, roles and registers."""
         for name, key in self._log_keys.items():
             scope[name] = _View(world, partial(_place_of, name, key, scope))
+        for name, group in self._groups.items():
+            scope[name] = GroupView(world, partial(group.place, scope))
+        for name, role in self._roles.items():
+            scope[name] = RoleView(world, partial(_place_of, name, role.key, scope))
+        for name, register in self._registers.items():
+            scope[name] = RegisterView(world, register, scope)
+
+    def settle(self, event: Event) -> None:
+        """Choose a holder for every role whose room was left or joined and has none in it."""
+        for room, key in dict.fromkeys(event.world.left):
+            for role in self._roles.values():
+                tenure = event.world.tenures.get((role.name, key)) if role.room == room else None
+                if tenure is not None and tenure.holder not in event.world.rooms.get((room, key), ()):
+                    self._elect(event, role, key)
+        event.world.left.clear()
+
+    def group(self, world: World, place: Place) -> Connection:
+        """The group of a role's room, or what stands for one where the room has no life of its own."""
+        return self._groups[place[0]].found(world, place)
+
+    def _elect(self, event: Event, role: RoleKind, key: Any, causer: int | None = None) -> None:
+        if role.elect(event.world, key, causer):
+            event.elected.append((role.name, key))
 
     def _effect(self, effect: model.Effect) -> Run:
         match effect:
             case model.Set(values):
-                return _run_set(compile_template(dict(values)))
+                return self._run_set(values)
             case model.Join(room, key, each) if each is not None:
                 return _run_each(room, compile_expression(each))
             case model.Join(room, key):
-                return _run_room(World.join, room, self._room_key(room, key))
+                return self._run_join(room, self._room_key(room, key))
             case model.Leave(room, key):
                 return _run_room(World.leave, room, self._room_key(room, key))
             case model.Create():
@@ -141,12 +181,24 @@ class Effects:
                 return self._run_drop(compile_expression(link))
             case model.Holder():
                 return self._run_holder(effect)
-            case model.Remember(memory):
-                return self._run_remember(memory)
+            case model.Remember():
+                return self._run_remember(effect)
             case model.Start(timer):
                 return self._run_start(timer)
             case model.Stop(timer):
-                return _run_stop(timer)
+                return self._run_stop(timer)
+            case model.Decide(cases):
+                return self._run_decide(cases)
+            case model.Expel():
+                return self._run_expel(effect)
+            case model.Tell():
+                return self._run_tell(effect)
+            case model.Vacate(role):
+                return self._run_vacate(self._roles[role])
+            case model.Write():
+                return self._run_write(effect)
+            case model.Forget(room):
+                return self._run_forget(room)
             case model.Put():
                 return self._run_put(effect)
             case model.Append():
@@ -159,15 +211,147 @@ class Effects:
                 return self._run_broadcast(effect)
             case model.Fail():
                 return self._run_fail(effect)
-            case model.Close("may"):
-                return lambda event: event.outputs.append(
-                    Closing(event.connection.number, 0, None, event.rules, event.cause, how="may")
-                )
             case model.Close(code):
                 return lambda event: _close(event, code, None)
 
     def _room_key(self, room: str, key: Any) -> Evaluate:
-        return compile_expression(self._document.rooms[room] if key is None else key)
+        return compile_key(self._document.rooms[room] if key is None else key)
+
+    def _members(self, members: model.Members) -> Callable[[Event], list[Connection]]:
+        """The connections that are members of a room, but for those that are spared."""
+        key, name = self._room_key(members.room, members.key), members.room
+        spares = {variable: compile_expression(value) for variable, value in members.spares.items()}
+
+        def found(event: Event) -> list[Connection]:
+            spared = {variable: value(event.scope) for variable, value in spares.items()}
+            inside = [event.world.connections[n] for n in event.world.rooms.get((name, key(event.scope)), ())]
+            return [c for c in inside if not any(v is not None and c.variables[n] == v for n, v in spared.items())]
+
+        return found
+
+    def _run_join(self, room: str, key: Evaluate) -> Run:
+        roles = [role for role in self._roles.values() if role.room == room]
+
+        def run(event: Event) -> None:
+            place = (room, key(event.scope))
+            event.world.join(event.connection, place)
+            for role in roles:
+                tenure = event.world.tenures.get((role.name, place[1]))
+                if tenure is None or tenure.holder is None:
+                    self._elect(event, role, place[1])
+            if room in self._groups:
+                self._groups[room].joined(event.world, place, event.scope, event.now)
+
+        return run
+
+    def _run_set(self, values: Mapping[str, Any]) -> Run:
+        own = compile_template({name: value for name, value in values.items() if "." not in name})
+        dotted = [
+            (self._groups[room], variable, compile_template(value))
+            for name, value in values.items()
+            for room, dot, variable in [name.partition(".")]
+            if dot
+        ]
+
+        def run(event: Event) -> None:
+            found = own(event.scope)
+            event.connection.variables.update(found)
+            event.scope.update(found)
+            for kind, name, value in dotted:
+                # The value first: it may be read of a group that there is not yet.
+                written = value(event.scope)
+                kind.found(event.world, kind.place(event.scope)).values[name] = written
+
+        return run
+
+    def _run_decide(self, cases: tuple[model.Case, ...]) -> Run:
+        compiled = [(case, self.compile(case.do)) for case in cases]
+
+        def run(event: Event) -> None:
+            assert self._classifier is not None
+            assert event.question is not None
+            rules, pointer = event.rules, event.pointer
+            for case, effects in compiled:
+                if self._classifier.passes(case.when, event.question):
+                    event.rules, event.pointer = case.rules, case.pointer
+                    for one in effects:
+                        one(event)
+                    break
+            event.rules, event.pointer = rules, pointer
+
+        return run
+
+    def _run_expel(self, effect: model.Expel) -> Run:
+        members = self._members(effect.members)
+        build = None if effect.message is None else self.build(effect.message, effect.payload)
+
+        def run(event: Event) -> None:
+            found = members(event)
+            event.scope["expelled"] = event.scope.get("expelled", 0) + len(found)
+            for connection in found:
+                if build is not None and effect.message is not None:
+                    # What ends a connection is its own, whoever was the cause of it.
+                    said = _emission(event, effect.message, build(event.scope, None), "never", None)
+                    event.outputs.append(evolve(said, connection=connection.number, source=None))
+            for connection in found:
+                _close(event, effect.ends, None, connection)
+            self.settle(event)
+
+        return run
+
+    def _run_tell(self, effect: model.Tell) -> Run:
+        build, role = self.build(effect.message, effect.payload), self._roles[effect.role]
+
+        def run(event: Event) -> None:
+            holder = event.scope[effect.role].holder
+            if holder is not None:
+                said = _emission(event, effect.message, build(event.scope, None), "never", None)
+                joined = event.world.rooms.get((role.room, role.key(event.scope)), {}).get(holder.number)
+                event.outputs.append(evolve(said, connection=holder.number, apart=True, behind=joined))
+
+        return run
+
+    def _run_vacate(self, role: RoleKind) -> Run:
+        def run(event: Event) -> None:
+            key = role.key(event.scope)
+            tenure = event.world.tenures.get((role.name, key))
+            if tenure is not None:
+                self._elect(event, role, key, tenure.holder)
+
+        return run
+
+    def _run_write(self, effect: model.Write) -> Run:
+        register, log = self._registers[effect.register], self._document.logs[effect.log]
+
+        def run(event: Event) -> None:
+            held = register.settled(event.world, event.scope)
+            place = _place_of(log.name, self._log_keys[log.name], event.scope)
+            wanted = [(None, self._entry(log, held.shown(), event))]
+            [stored] = event.world.logs.append(place, wanted, self._keeps[log.name](event.scope))
+            register.keep(event.world, event.scope, evolve(held, version=stored.number))
+            event.scope[log.name].new = [{**stored.value, log.number: stored.number}]
+
+        return run
+
+    def _run_forget(self, room: str) -> Run:
+        kind, key = self._groups[room], self._document.rooms[room]
+        roles = [role.name for role in self._roles.values() if role.room == room]
+        registers = [register.name for register in self._document.registers.values() if register.key == key]
+        logs = [log.name for log in self._document.logs.values() if log.key == key]
+
+        def run(event: Event) -> None:
+            world, place = event.world, kind.place(event.scope)
+            group = world.groups.pop(place, None)
+            if group is not None:
+                world.founded.pop(group.number, None)
+            for name in roles:
+                world.tenures.pop((name, place[1]), None)
+            for name in registers:
+                world.registers.pop((name, place[1]), None)
+            for name in logs:
+                world.logs.forget((name, place[1]))
+
+        return run
 
     def _run_create(self, effect: model.Create) -> Run:
         kind, fields = self._links[effect.link], compile_template(dict(effect.fields))
@@ -212,11 +396,22 @@ class Effects:
 
         return run
 
-    def _run_remember(self, memory: str) -> Run:
+    def _run_remember(self, effect: model.Remember) -> Run:
+        parts, until = self._memory_keys[effect.memory]
+        if effect.key is not None:
+            parts = [compile_expression(part) for part in effect.key]
+        members = None if effect.of is None else self._members(effect.of)
+        spare = compile_expression(effect.spare)
+
         def run(event: Event) -> None:
-            parts, until = self._memory_keys[memory]
-            key = tuple(part(event.scope) for part in parts)
-            event.world.remember(memory, key, until(event.scope), event.now)
+            scopes: list[Scope] = [event.scope]
+            if members is not None:
+                scopes = [{**event.scope, "member": connection.variables} for connection in members(event)]
+            end = until(event.scope)
+            over = -math.inf if effect.memory in self._lasting else event.now
+            for scope in scopes:
+                key = tuple(part(scope) for part in parts)
+                event.world.remember(effect.memory, key, math.inf if end == "never" else end, over, spare(scope))
 
         return run
 
@@ -226,9 +421,13 @@ class Effects:
 
         def run(event: Event) -> None:
             given = items(event.scope)
-            wanted = [(pointer_get(item, log.identity), self._entry(log, item, event)) for item in given]
+            identity = log.identity
+            wanted = [
+                (None if identity is None else pointer_get(item, identity), self._entry(log, item, event))
+                for item in given
+            ]
             place = _place_of(log.name, self._log_keys[log.name], event.scope)
-            stored = event.world.logs.append(place, wanted)
+            stored = event.world.logs.append(place, wanted, self._keeps[log.name](event.scope))
             view = event.scope[log.name]
             view.new = [{log.number: entry.number, **entry.value} for entry in stored]
             view.identities = [identity for identity, _ in wanted]
@@ -259,12 +458,38 @@ class Effects:
         return run
 
     def _run_start(self, timer: str) -> Run:
+        room, dot, name = timer.partition(".")
+        if dot:
+            kind = self._groups[room]
+
+            def start(event: Event) -> None:
+                group = kind.found(event.world, kind.place(event.scope))
+                kind.start(event.world, group, name, event.scope, event.now)
+
+            return start
         after = self._durations[timer]
 
         def run(event: Event) -> None:
             event.connection.timers["", timer] = Due(event.now + after(event.scope), event.now, event.cause)
 
         return run
+
+    def _run_stop(self, timer: str) -> Run:
+        room, dot, name = timer.partition(".")
+        if dot:
+            kind = self._groups[room]
+
+            def stop(event: Event) -> None:
+                group = event.world.groups.get(kind.place(event.scope))
+                if group is not None:
+                    group.timers.pop((group.state, name), None)
+
+            return stop
+
+        def stop_own(event: Event) -> None:
+            event.connection.timers.pop(("", timer), None)
+
+        return stop_own
 
     def _run_put(self, effect: model.Put) -> Run:
         parts = self._record_keys[effect.record]
@@ -284,22 +509,24 @@ class Effects:
         build = self.build(effect.message, effect.payload, members=effect.members)
         form = self._document.messages[effect.message].server
         only_replies = form is not None and form.replies
+        each = None if effect.each is None else compile_expression(effect.each)
 
         def run(event: Event) -> None:
             replies = effect.reply == "must"
             reply_to = event.reply_to if replies else None
             if only_replies and reply_to is None:
                 return
-            body = build(event.scope, reply_to)
             # A message without an id is answered by one that names nothing.
             reply = "must" if reply_to is not None else "free"
-            event.outputs.append(_emission(event, effect.message, body, reply, reply_to))
+            scopes = [event.scope] if each is None else [{**event.scope, "item": item} for item in each(event.scope)]
+            for scope in scopes:
+                event.outputs.append(_emission(event, effect.message, build(scope, reply_to), reply, reply_to))
 
         return run
 
     def _run_broadcast(self, effect: model.Broadcast) -> Run:
         build = self.build(effect.message, effect.payload)
-        key = compile_expression(self._document.rooms[effect.room] if effect.key is None else effect.key)
+        key = self._room_key(effect.room, effect.key)
 
         each = None if effect.each is None else compile_expression(effect.each)
 
@@ -322,11 +549,13 @@ class Effects:
                         cause=event.cause,
                         pointer=event.pointer,
                         source=event.source,
+                        timer=event.timer,
                         broadcast=room,
                         isolation=effect.isolation,
                         order=effect.order,
                         stream=stream,
-                        behind=None if stream is None else joined,
+                        behind=None if stream is None and not effect.apart else joined,
+                        apart=effect.apart,
                     )
                 )
 
@@ -348,7 +577,7 @@ class Effects:
         form = self._document.messages[message].server
         only_replies = form is not None and form.replies
         reasons = {code: compile_expression(reason) for code, reason in self._document.close_reasons.items()}
-        key = None if effect.room is None else compile_expression(self._document.rooms[effect.room])
+        key = None if effect.room is None else compile_key(self._document.rooms[effect.room])
 
         def tell(event: Event, connection: Connection, rules: tuple[str, ...], room: Place | None = None) -> None:
             mine = connection is event.connection
@@ -424,22 +653,6 @@ def _required(schema: Mapping[str, Any], pointer: str, at: str) -> bool:
     return name in schema.get("required", ())
 
 
-def _run_set(values: Evaluate) -> Run:
-    def run(event: Event) -> None:
-        found = values(event.scope)
-        event.connection.variables.update(found)
-        event.scope.update(found)
-
-    return run
-
-
-def _run_stop(timer: str) -> Run:
-    def run(event: Event) -> None:
-        event.connection.timers.pop(("", timer), None)
-
-    return run
-
-
 def _run_each(room: str, items: Evaluate) -> Run:
     def run(event: Event) -> None:
         for item in items(event.scope) or ():
@@ -493,8 +706,11 @@ def _reply(wanted: str, event: Event) -> tuple[str, str | None]:
 
 
 def _close(event: Event, code: int | str, reason: str | None, connection: Connection | None = None) -> None:
-    how, number = ("frame", code) if isinstance(code, int) else (code, _WORDLESS)
     closed = event.connection if connection is None else connection
+    if code == "may":
+        event.outputs.append(Closing(closed.number, 0, None, event.rules, event.cause, how="may"))
+        return
+    how, number = ("frame", code) if isinstance(code, int) else (code, _WORDLESS)
     event.outputs.append(
         Closing(closed.number, number, reason, event.rules, event.cause, event.timer, event.pointer, how)
     )

@@ -11,7 +11,7 @@ from spec.machine.facts import Judge
 from spec.machine.logs import Store
 from spec.machine.machine import Machine
 from spec.machine.values import Breach, Closing, Frame, Output, Refusal, Request, Upgrade
-from spec.machine.world import World
+from spec.machine.world import Connection, World
 from spec.messages import Ear
 from spec.model import Document
 
@@ -52,7 +52,9 @@ class Engine:
 
     def request(self, endpoint: str, request: Request, now: float) -> Refusal:
         """Answer a request for an endpoint beside the upgrade; send its outputs before the answer."""
-        return self.machine.request(self.world, endpoint, request, now)
+        answer = self.machine.request(self.world, endpoint, request, now)
+        self._schedule(0)
+        return answer
 
     def receive(self, connection: int, frame: Frame, now: float) -> list[Output]:
         """Handle one message; timers that are due go first."""
@@ -71,7 +73,7 @@ class Engine:
             at, number, state, timer = heapq.heappop(self._queue)
             if self._queued.get((number, state, timer)) == at:
                 del self._queued[number, state, timer]
-            connection = self.world.connections.get(number)
+            connection = self.world.party(number)
             due = connection.timers.get((state, timer)) if connection else None
             if due is not None and due.at == at:
                 outputs += self.machine.fire(self.world, number, state, timer, now)
@@ -82,10 +84,12 @@ class Engine:
         """When `tick` has something to do next, or None; it may be early by timers that were stopped."""
         return self._queue[0][0] if self._queue else None
 
-    def ended(self, connection: int, now: float | None = None) -> None:
-        """The peer closed the connection, or its transport ended."""
+    def ended(self, connection: int, now: float | None = None) -> list[Output]:
+        """The peer closed the connection, or its transport ended; what others hear of that."""
         self._ears.pop(connection, None)
-        self.machine.ended(self.world, connection, now)
+        outputs = self.machine.ended(self.world, connection, now)
+        self._schedule(connection)
+        return outputs
 
     def stop(self) -> list[Output]:
         """Shut down: new requests are refused, and every connection is closed."""
@@ -94,13 +98,20 @@ class Engine:
         code, rules = document.shutdown_code, document.shutdown_rules
         closings = [Closing(number, code, None, rules, 0) for number in self.world.connections]
         for closing in closings:
-            self.ended(closing.connection)
+            self._ears.pop(closing.connection, None)
+            self.world.forget(self.world.connections[closing.connection])
         return list(closings)
 
     def _schedule(self, number: int) -> None:
-        connection = self.world.connections.get(number)
+        """Note the timers of a connection, and of the groups that were touched with it."""
+        self._note(self.world.party(number))
+        while self.world.stirred:
+            self._note(self.world.party(self.world.stirred.pop()))
+
+    def _note(self, connection: Connection | None) -> None:
         if connection is None:
             return
+        number = connection.number
         # Entries of stopped timers are dropped when they surface; `queued` keeps a running one from going in twice.
         for key, due in connection.timers.items():
             if self._queued.get((number, *key)) != due.at:
@@ -112,8 +123,8 @@ class Engine:
     def _sweep(self) -> None:
         """Drop what stopped long before it would surface; amortised, since the queue must double for the next."""
         live = [
-            (due.at, number, *key)
-            for number, connection in self.world.connections.items()
+            (due.at, connection.number, *key)
+            for connection in (*self.world.connections.values(), *self.world.groups.values())
             for key, due in connection.timers.items()
         ]
         heapq.heapify(live)

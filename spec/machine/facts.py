@@ -12,8 +12,10 @@ from urllib.parse import parse_qsl, unquote
 from attrs import define, field, frozen
 
 from spec.bindings.json import decode
-from spec.expressions import Evaluate, compile_expression, root_of
+from spec.expressions import Evaluate, compile_expression, compile_key, root_of
+from spec.machine.groups import RoleKind
 from spec.machine.links import UNKNOWN, LinkKind
+from spec.machine.registers import RegisterKind
 from spec.machine.values import Request
 from spec.machine.world import World
 from spec.messages import Validator
@@ -47,6 +49,7 @@ class Question:
     request: Request | None = None
     payload_valid: bool = True
     endpoint: Endpoint | None = None
+    connection: int = 0
     known: dict[str, str] = field(factory=dict)
 
 
@@ -75,6 +78,8 @@ class Classifier:
     ) -> None:
         self._document = document
         self._links = links or {}
+        self.roles = {name: RoleKind(role, document.rooms[role.room]) for name, role in document.roles.items()}
+        self.registers = {name: RegisterKind(register) for name, register in document.registers.items()}
         self._parameters = parameters
         self._judge = judge
         self._leeway = float(parameters.get("leeway", 0.0))
@@ -155,7 +160,7 @@ class Classifier:
         def decide(question: Question) -> str:
             if credential is not None and question.request is not None:
                 self.decide(credential, question)
-            judged: JudgedToken = self._judge(evaluate(question.scope), question.now)
+            judged: JudgedToken = self._judge(_textual(evaluate(question.scope)), question.now)
             if judged.group in self._document.accepting:
                 question.scope[fact.name] = _Token(judged.claims, self._leeway)
             return str(judged.group)
@@ -186,11 +191,15 @@ class Classifier:
 
     def _memory(self, fact: Fact) -> Callable[[Question], str]:
         memory = self._document.memories[fact.options["memory"]]
-        parts = [compile_expression(part) for part in memory.key]
+        parts = [compile_expression(part) for part in fact.options.get("key", memory.key)]
+        at, spared = (compile_expression(fact.options.get(name)) for name in ("at", "spared"))
 
         def decide(question: Question) -> str:
             key = tuple(part(question.scope) for part in parts)
-            return "seen" if question.world.remembers(memory.name, key, question.now) else "fresh"
+            moment = at(question.scope)
+            when = question.now if moment is None else moment
+            seen = question.world.remembers(memory.name, key, when, spared(question.scope))
+            return "seen" if seen else "fresh"
 
         return decide
 
@@ -198,6 +207,71 @@ class Classifier:
         left: Evaluate = compile_expression(fact.options["left"])
         right: Evaluate = compile_expression(fact.options["right"])
         return lambda question: "same" if left(question.scope) == right(question.scope) else "other"
+
+    def _role(self, fact: Fact) -> Callable[[Question], str]:
+        role = self.roles[fact.options["role"]]
+
+        def decide(question: Question) -> str:
+            tenure = question.world.tenures.get((role.name, role.key(question.scope)))
+            return "holder" if tenure is not None and tenure.holder == question.connection else "other"
+
+        return decide
+
+    def _register(self, fact: Fact) -> Callable[[Question], str]:
+        register = self.registers[fact.options["register"]]
+        return lambda question: register.verdict(question.world, question.scope)
+
+    def _history(self, fact: Fact) -> Callable[[Question], str]:
+        log, after = self._document.logs[fact.options["log"]], compile_expression(fact.options["after"])
+        key, keep = compile_key(log.key), compile_expression(log.keep)
+
+        def decide(question: Question) -> str:
+            number, head = after(question.scope), question.world.logs.head((log.name, key(question.scope)))
+            kept = keep(question.scope)
+            if number > head:
+                return "beyond"
+            return "covered" if kept is None or number >= head - kept else "cut"
+
+        return decide
+
+    def _room(self, fact: Fact) -> Callable[[Question], str]:
+        name = fact.options["room"]
+        key = compile_key(fact.options.get("key", self._document.rooms[name]))
+
+        def decide(question: Question) -> str:
+            place = (name, key(question.scope))
+            members = len(question.world.rooms.get(place, ()))
+            if not members:
+                return "empty" if place in question.world.groups else "new"
+            return "one" if members == 1 else "several"
+
+        return decide
+
+    def _present(self, fact: Fact) -> Callable[[Question], str]:
+        value = compile_expression(fact.options["of"])
+        return lambda question: "absent" if value(question.scope) is None else "present"
+
+    def _order(self, fact: Fact) -> Callable[[Question], str]:
+        left, right = compile_expression(fact.options["left"]), compile_expression(fact.options["right"])
+
+        def decide(question: Question) -> str:
+            one, other = left(question.scope), right(question.scope)
+            if one is None or other is None:
+                return "unset"
+            return "equal" if one == other else "before" if one < other else "after"
+
+        return decide
+
+    def _named(self, fact: Fact) -> Callable[[Question], str]:
+        token, claim = compile_expression(fact.options["of"]), self._document.claims.get("subject", "sub")
+
+        def decide(question: Question) -> str:
+            claims = self._judge(_textual(token(question.scope)), question.now).claims
+            named = isinstance(claims.get(claim), str) and claims[claim] != ""
+            question.scope[fact.name] = claims if named else {}
+            return "somebody" if named else "nobody"
+
+        return decide
 
     def _method(self, fact: Fact) -> Callable[[Question], str]:
         allowed = fact.options["allowed"]
@@ -307,7 +381,19 @@ _KINDS: dict[str, Callable[[Classifier, Fact], Callable[[Question], str]]] = {
     "number": Classifier._number,
     "link": Classifier._link,
     "in_list": Classifier._in_list,
+    "role": Classifier._role,
+    "register": Classifier._register,
+    "history": Classifier._history,
+    "room": Classifier._room,
+    "present": Classifier._present,
+    "order": Classifier._order,
+    "named": Classifier._named,
 }
+
+
+def _textual(token: Any) -> str | None:
+    """A token as it is judged; one of another JSON type is malformed, as an empty one is."""
+    return token if token is None or isinstance(token, str) else ""
 
 
 def _names(request: Request, header: str, wanted: str) -> bool:

@@ -24,7 +24,7 @@ class Entry:
     """One entry: `value` is what was kept of an item, without its number."""
 
     number: int
-    identity: str
+    identity: str | None
     value: Mapping[str, Any]
 
 
@@ -42,8 +42,16 @@ class Store(Protocol):
     def head(self, place: Place) -> int:
         """The number of the last entry, 0 where there is none."""
 
-    def append(self, place: Place, items: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Entry, ...]:
-        """Store items by their identities, all or none; gives the entries of those that were not there yet."""
+    def append(
+        self, place: Place, items: Sequence[tuple[str | None, Mapping[str, Any]]], keep: int | None = None
+    ) -> tuple[Entry, ...]:
+        """Store items by their identities, all or none; gives the entries of those that were not there yet.
+
+        One without an identity is none that is there. With `keep`, only so many entries need be kept, the last ones.
+        """
+
+    def forget(self, place: Place) -> None:
+        """Let go of a log, and begin it anew."""
 
     def read(self, place: Place, after: int, most: int) -> Page:
         """Up to `most` entries behind a number; it may be fewer, but one where there is any."""
@@ -59,27 +67,42 @@ class _Log:
     entries: list[Entry] = field(factory=list)
     numbers: dict[str, int] = field(factory=dict)
     length: int = 0
+    dropped: int = 0
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Log) and self.entries[: self.length] == other.entries[: other.length]
+        return isinstance(other, _Log) and self.behind(0, self.length) == other.behind(0, other.length)
 
     __hash__ = None  # type: ignore[assignment]  # It grows.
 
     def copy(self) -> _Log:
-        return _Log(self.entries, self.numbers, self.length)
+        return _Log(self.entries, self.numbers, self.length, self.dropped)
 
-    def has(self, identity: str) -> bool:
-        return self.numbers.get(identity, self.length + 1) <= self.length
+    def has(self, identity: str | None) -> bool:
+        return identity is not None and self.numbers.get(identity, self.length + 1) <= self.length
 
-    def add(self, identity: str, value: Mapping[str, Any]) -> Entry:
-        if len(self.entries) != self.length:
-            self.entries = self.entries[: self.length]
-            self.numbers = {entry.identity: entry.number for entry in self.entries}
+    def behind(self, after: int, most: int) -> list[Entry]:
+        first = max(after - self.dropped, 0)
+        return self.entries[first : min(first + most, self.length - self.dropped)]
+
+    def add(self, identity: str | None, value: Mapping[str, Any]) -> Entry:
+        if len(self.entries) != self.length - self.dropped:
+            self.take(self.behind(0, self.length))
         self.length += 1
         entry = Entry(self.length, identity, value)
         self.entries.append(entry)
-        self.numbers[identity] = self.length
+        if identity is not None:
+            self.numbers[identity] = self.length
         return entry
+
+    def trim(self, keep: int) -> None:
+        # Amortised: a copy costs what is kept, and happens only once as many were added to it.
+        if self.length - self.dropped >= 2 * keep:
+            self.take(self.entries[len(self.entries) - keep :])
+            self.dropped = self.length - keep
+
+    def take(self, entries: list[Entry]) -> None:
+        self.entries = entries
+        self.numbers = {entry.identity: entry.number for entry in entries if entry.identity is not None}
 
 
 @define
@@ -96,13 +119,21 @@ class Logs:
         log = self._logs.get(place)
         return log.length if log is not None else 0
 
-    def append(self, place: Place, items: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[Entry, ...]:
+    def append(
+        self, place: Place, items: Sequence[tuple[str | None, Mapping[str, Any]]], keep: int | None = None
+    ) -> tuple[Entry, ...]:
         log = self._logs.setdefault(place, _Log())
-        return tuple([log.add(identity, value) for identity, value in items if not log.has(identity)])
+        stored = tuple([log.add(identity, value) for identity, value in items if not log.has(identity)])
+        if keep is not None:
+            log.trim(keep)
+        return stored
+
+    def forget(self, place: Place) -> None:
+        self._logs.pop(place, None)
 
     def read(self, place: Place, after: int, most: int) -> Page:
         log = self._logs.get(place, _Log())
-        entries = log.entries[after : min(after + most, log.length)]
+        entries = log.behind(after, most)
         if self._page_bytes is not None:
             entries = _fitting(entries, self._page_bytes)
         return Page(tuple(entries), after + len(entries) < log.length)

@@ -8,22 +8,21 @@ moment has passed when it starts fires behind them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 
 from spec import model
 from spec.expressions import (
     Chosen,
-    Evaluate,
     Scope,
     compile_expression,
     compile_template,
-    summed,
 )
 from spec.machine.effects import Choose, Effects, Event, Run
 from spec.machine.facts import Classifier, Judge, Question, queried
+from spec.machine.groups import Countdown
 from spec.machine.links import LinkKind
 from spec.machine.values import (
     Breach,
@@ -74,7 +73,7 @@ class Machine:
         self.largest = int(compile_expression(document.largest)(self._roots))
         links = {name: LinkKind(entry, self._roots, choose) for name, entry in document.links.items()}
         self.classifier = Classifier(document, parameters, judge, links)
-        self._effects = Effects(document, choose, links)
+        self._effects = Effects(document, choose, links, self.classifier)
         self._restarts = {
             (timer.state, timer.name): (timer.restarts, compile_expression(timer.after))
             for timers in (document.timers, *(state.timers for state in document.states.values()))
@@ -87,11 +86,13 @@ class Machine:
         self._rows = [(row, self._effects.compile(row.do)) for row in document.opening]
         self._timers = {path: self._compile_timers(state.timers) for path, state in document.states.items()}
         self._timers[""] = self._compile_timers(tuple(timer for timer in document.timers if not timer.asked))
+        every = (document.states.values(), document.groups.values())
         self._expire = {
             (timer.state, timer.name): self._cases(timer.expire)
-            for timers in (document.timers, *(state.timers for state in document.states.values()))
+            for timers in (document.timers, *(one.timers for some in every for one in some))
             for timer in timers
         }
+        self._elected = {name: self._cases(role.elected) for name, role in document.roles.items()}
         self._endpoints = {
             name: (
                 compile_template(endpoint.error_body),
@@ -123,6 +124,7 @@ class Machine:
             return Refusal(row.status, {**row.headers, **headers}, body, row.rules, header_rules, row.pointer)
         connection = self._connect(world, request.address, scope, now)
         event = self._event(world, connection, now, scope, row.rules)
+        event.question = question
         for run in effects:
             run(event)
         self._start(event, "", self._scope(connection))
@@ -165,7 +167,7 @@ class Machine:
             return Refusal(row.status, {}, {**error_body(scope), **body(scope)}, row.rules, pointer=row.pointer)
         nobody = Connection(0, CLOSED, request.address, {})
         event = self._event(world, nobody, now, scope, row.rules)
-        event.pointer = row.pointer
+        event.pointer, event.question = row.pointer, question
         for run in effects:
             run(event)
         self._said(event)
@@ -189,14 +191,15 @@ class Machine:
         event.scope["message"] = self.reader.completed(heard)
         event.reply_to = self.reader.readable_id(heard.body)
         table = self._receive[connection.state]
-        question = Question(world, now, event.scope, payload_valid=heard.valid)
+        question = Question(world, now, event.scope, payload_valid=heard.valid, connection=number)
         self._decide(event, table[heard.input] if heard.input in table else table["other"], question)
         self._said(event)
         return event.outputs
 
     def fire(self, world: World, number: int, state: str, timer: str, now: float) -> list[Output]:
-        """Let one running timer of a connection expire."""
-        connection = world.connections[number]
+        """Let one running timer of a connection, or of a group, expire."""
+        connection = world.party(number)
+        assert connection is not None
         del connection.timers[state, timer]
         event = self._event(world, connection, now, self._scope(connection), ())
         event.timer = timer
@@ -204,19 +207,38 @@ class Machine:
         self._said(event)
         return event.outputs
 
-    def ended(self, world: World, number: int, now: float | None = None) -> None:
+    def ended(self, world: World, number: int, now: float | None = None) -> list[Output]:
         """The peer closed, or the transport ended; without a moment, at that of the last event."""
         connection = world.connections.get(number)
-        if connection is not None:
-            world.clock = world.clock if now is None else now
-            world.forget(connection)
+        if connection is None:
+            return []
+        moment = world.clock if now is None else now
+        event = self._event(world, connection, moment, self._scope(connection), ())
+        event.source = number
+        world.forget(connection)
+        self._said(event)
+        return event.outputs
 
     def _said(self, event: Event) -> None:
-        """Let the timers start anew that what was sent restarts."""
+        """See to what comes behind an event: elections, then the timers that start anew with what was sent."""
+        self._effects.settle(event)
+        while event.elected:
+            self._announce(event, *event.elected.pop(0))
         for number in dict.fromkeys(output.connection for output in event.outputs if isinstance(output, Emission)):
             connection = event.world.connections.get(number)
             if connection is not None:
                 self._restart(event, connection, "sent")
+
+    def _announce(self, event: Event, role: str, key: Any) -> None:
+        """Do, for its room, what a role's election brings; the last of an event's is the one that counts."""
+        if (role, key) in event.elected:
+            return
+        room = self.document.roles[role].room
+        group = self._effects.group(event.world, (room, key))
+        scope = {**self._scope(group), "now": event.now}
+        self._effects.show(event.world, scope)
+        inner = evolve(event, connection=group, scope=scope, read=None, reply_to=None)
+        self._decide(inner, self._elected[role], Question(event.world, event.now, scope))
 
     def _restart(self, event: Event, connection: Connection, what: str) -> None:
         for (state, name), (restarts, after) in self._restarts.items():
@@ -226,14 +248,15 @@ class Machine:
 
     def _fail(self, world: World, connection: Connection, breach: Breach) -> list[Output]:
         """Fail the connection (RFC 6455 section 7.1.7): a close frame, or none."""
-        world.causes += 1
-        world.forget(connection)
         rules = self.document.framing.get(breach.kind, ())
-        return [Closing(connection.number, 0, None, rules, world.causes, pointer=f"/framing/{breach.kind}", how="end")]
+        outputs = self.ended(world, connection.number)
+        pointer = f"/framing/{breach.kind}"
+        return [*outputs, Closing(connection.number, 0, None, rules, world.causes, pointer=pointer, how="end")]
 
     # ----------------------------------------------------------------------------------------------- decisions
 
     def _decide(self, event: Event, cases: tuple[_Case, ...], question: Question) -> None:
+        event.question = question
         for case in cases:
             if case.inside is not None and not _within(event.connection.state, case.inside):
                 continue
@@ -264,13 +287,8 @@ class Machine:
                 self._start(event, path, scope)
 
     def _start(self, event: Event, path: str, scope: Scope) -> None:
-        for name, (after, at, before, plus) in self._timers[path].items():
-            if after is not None:
-                due = event.now + after(scope)
-            else:
-                moment = at(scope) + plus(scope) - (before(scope) or 0.0)
-                due = max(moment, event.now)
-            event.connection.timers[path, name] = Due(due, event.now, event.cause)
+        for name, countdown in self._timers[path].items():
+            event.connection.timers[path, name] = countdown.due(scope, event.now, event.cause)
 
     def _connect(self, world: World, address: str, scope: dict[str, Any], now: float) -> Connection:
         world.numbers += 1
@@ -286,9 +304,10 @@ class Machine:
     ) -> Event:
         world.causes += 1
         world.clock = now
+        world.left.clear()
         scope.update(connection.variables)
         scope["now"] = now
-        self._effects.show_logs(world, scope)
+        self._effects.show(world, scope)
         scope.update(world.links.of(connection.number))
         return Event(world, connection, now, scope, world.causes, rules)
 
@@ -324,18 +343,8 @@ class Machine:
             table.update({name: self._cases(cases) for name, cases in level.items()})
         return table
 
-    def _compile_timers(
-        self, timers: tuple[model.TimerRule, ...]
-    ) -> dict[str, tuple[Evaluate | None, Evaluate, Evaluate, Callable[[Scope], float]]]:
-        return {
-            timer.name: (
-                None if timer.after is None else compile_expression(timer.after),
-                compile_expression(timer.at),
-                compile_expression(timer.before),
-                summed(timer.plus),
-            )
-            for timer in timers
-        }
+    def _compile_timers(self, timers: tuple[model.TimerRule, ...]) -> dict[str, Countdown]:
+        return {timer.name: Countdown(timer) for timer in timers}
 
     # ------------------------------------------------------------------------------------------------ readings
 
@@ -354,7 +363,7 @@ class Machine:
         """How late a timer may fire, in seconds."""
         tolerance = self.parameters["timer_late"]
         assert isinstance(tolerance, Tolerance)
-        return tolerance.of(due.at - due.started)
+        return tolerance.of(due.at - due.started) + due.late
 
 
 def _within(state: str, ancestor: str) -> bool:

@@ -95,7 +95,8 @@ class Emission:
     caused the message, None for timers; `timer` names the timer that did. `cause` numbers the input or timer event;
     `pointer` is the case of the document that decided (a JSON Pointer). What belongs to a `stream` comes in its order,
     whoever sent it, and behind the outputs of the event `behind`. An error may go to all of a room, which it
-    `expelled`. `code` is that of the error that it tells.
+    `expelled`. `code` is that of the error that it tells. The place of one that stands `apart` is free, but behind that
+    event too.
     """
 
     connection: int
@@ -115,6 +116,7 @@ class Emission:
     behind: int | None = None
     expelled: tuple[str, Any] | None = None
     code: str | None = None
+    apart: bool = False
 
 
 @frozen

@@ -95,6 +95,13 @@ def decision_lists(names: Names) -> Iterator[tuple[_Path, Any, Sequence[str]]]:
         yield ("http", name, "rows"), section(data, "http", name).get("rows"), ("",)
     for name in section(data, "connection", "timers"):
         yield ("connection", "timers", name, "expire"), section(data, "connection", "timers", name).get("expire"), ("",)
+    for room in section(data, "rooms"):
+        for name in section(data, "rooms", room, "timers"):
+            at = ("rooms", room, "timers", name)
+            yield (*at, "expire"), section(data, *at).get("expire"), ("",)
+    for name in section(data, "roles"):
+        yield ("roles", name, "elected"), section(data, "roles", name).get("elected"), ("",)
+    yield from _inner(data, ())
     used: dict[_Path, list[str]] = {}
     for leaf, levels in _leaves(data):
         for name in dict.fromkeys((*INPUTS, *names.known["client message"])):
@@ -106,6 +113,18 @@ def decision_lists(names: Names) -> Iterator[tuple[_Path, Any, Sequence[str]]]:
                 used.setdefault((*level, "timers", timer, "expire"), []).append(leaf)
     for path, leaves in used.items():
         yield path, section(data, *path[:-1]).get(path[-1]), tuple(dict.fromkeys(leaves))
+
+
+def _inner(value: Any, path: _Path) -> Iterator[tuple[_Path, Any, Sequence[str]]]:
+    """The decisions that stand within others, as effects of their own."""
+    if isinstance(value, dict):
+        if isinstance(value.get("decide"), list):
+            yield (*path, "decide"), value["decide"], ("",)
+        for name, member in value.items():
+            yield from _inner(member, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _inner(item, (*path, str(index)))
 
 
 def _unlisted(names: Names) -> Iterator[tuple[_Path, str, str]]:

@@ -16,6 +16,8 @@ _FORM = re.compile(r"\$(?P<root>[A-Za-z_]\w*)(?P<members>(\.[A-Za-z_][\w-]*)*)(#
 
 _ERROR_MEMBERS = ("code", "retryable", "text")
 
+_RATE_MEMBERS = ("count", "window")
+
 _LOG_MEMBERS = ("head", "new", "identities", "read", "more")
 
 Tell = Callable[..., None]
@@ -76,12 +78,19 @@ def _member(root: str, members: list[str], pointer: str | None, names: Names) ->
         if len(members) == 1 and members[0] in _LOG_MEMBERS:
             return None
         return f"`${root}` needs one of its members", f"a log has {', '.join(_LOG_MEMBERS)}"
+    if root in names.known["group"] and members:
+        inside = tuple(section(names.data, "rooms", root, "variables"))
+        if members[0] not in inside:
+            return f"`{root}` has no variable `{members[0]}`", did_you_mean(members[0], inside)
     if root not in ("parameters", "path", "error", "chosen", "absent", "message"):
         return None
     if root in ("chosen", "absent"):
         return (f"`${root}` stands alone", None) if members or pointer is not None else None
     if root == "message":
         return _message(members, pointer, names)
+    if root == "parameters" and len(members) == 2 and members[1] in _RATE_MEMBERS:
+        kind = section(names.data, "parameters", members[0]).get("type")
+        return None if kind == "rate" else (f"`{members[0]}` is no rate, and has no `{members[1]}`", None)
     known = {"parameters": names.known["parameter"], "path": names.path_names, "error": _ERROR_MEMBERS}[root]
     noun = {"parameters": "parameter", "path": "part of the path called", "error": "member of errors called"}[root]
     if len(members) != 1:

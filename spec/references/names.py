@@ -37,6 +37,13 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "method": ("allowed", "other"),
     "number": ("absent", "within", "above", "other"),
     "in_list": ("in", "out"),
+    "role": ("holder", "other"),
+    "register": ("new", "descends", "stale", "equal", "wins", "loses"),
+    "history": ("covered", "cut", "beyond"),
+    "room": ("new", "empty", "one", "several"),
+    "present": ("absent", "present"),
+    "order": ("before", "equal", "after", "unset"),
+    "named": ("nobody", "somebody"),
 }
 
 _ROOTS = frozenset(
@@ -54,6 +61,8 @@ _ROOTS = frozenset(
         "deployment",
         "query",
         "now",
+        "member",
+        "expelled",
     }
 )
 
@@ -93,6 +102,9 @@ class Names:
             | set(variables)
             | set(section(data, "logs"))
             | set(section(data, "links"))
+            | set(section(data, "roles"))
+            | set(section(data, "registers"))
+            | {name for name, room in section(data, "rooms").items() if _lives(room)}
             | {name for name, fact in facts.items() if _readable(fact)},
             path_names=tuple(re.findall(r"\{([^{}]*)\}", path)) if isinstance(path, str) else (),
         )
@@ -101,7 +113,18 @@ class Names:
 def _readable(fact: Any) -> bool:
     """Whether expressions may begin with a fact; one of no known kind has been told of already."""
     kind = section(fact).get("kind")
-    return kind in ("credentials", "record") or kind not in (*_VALUES, "parameter", "table", "offer")
+    return kind in ("credentials", "record", "named") or kind not in (*_VALUES, "parameter", "table", "offer")
+
+
+def _lives(room: Any) -> bool:
+    """Whether a room has a life of its own."""
+    return isinstance(room, dict) and ("variables" in room or "timers" in room)
+
+
+def _dotted(data: dict[str, Any], part: str) -> tuple[str, ...]:
+    """The variables or the timers of rooms, behind their room's name."""
+    rooms = section(data, "rooms")
+    return tuple(f"{room}.{name}" for room in rooms for name in section(rooms, room, part))
 
 
 def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -122,6 +145,9 @@ def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         "error form": tuple(section(data, "errors", "forms")),
         "refusal": tuple(section(data, "refusals")),
         "room": tuple(section(data, "rooms")),
+        "group": tuple(name for name, room in section(data, "rooms").items() if _lives(room)),
+        "role": tuple(section(data, "roles")),
+        "register": tuple(section(data, "registers")),
         "log": tuple(section(data, "logs")),
         "memory": tuple(section(data, "memories")),
         "record": tuple(section(data, "records")),
@@ -129,8 +155,8 @@ def _known(data: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         "link state": tuple(
             dict.fromkeys(state for link in section(data, "links").values() for state in section(link, "states"))
         ),
-        "connection timer": tuple(section(data, "connection", "timers")),
-        "variable": tuple(section(data, "connection", "variables")),
+        "timer": (*section(data, "connection", "timers"), *_dotted(data, "timers")),
+        "variable": (*section(data, "connection", "variables"), *_dotted(data, "variables")),
         "state": tuple(_states(section(data, "connection", "states"), "")),
         "step": ("valid", *_texts(tokens.get("ladder"), "step")),
         "recipe": _texts(tokens.get("recipes"), "name"),

@@ -356,7 +356,7 @@ class Diagnosis:
                     self._follower.note_firing(h, client, key, due, None)
                     rules, focus = self._document.timer(*key).rules, h.focuses.get(due.cause, ())
                     h.findings.append(Finding("missing", rules, text, client, now, True, focus))
-                    del h.world.connections[view.number or 0].timers[key]
+                    del self._follower.party(h, view, key).timers[key]
 
     def _awaited(self, debt: Debt) -> Debt:
         """What is overdue, waited for a little longer; timers have rules of their own, and pongs none of when."""

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from spec.expressions import compile_expression, pointer_get, pointer_parts
 from spec.machine import Closing, Emission, Output
 from spec.machine.machine import Machine
-from spec.machine.world import Due
+from spec.machine.world import Connection, Due
 from spec.tracker.findings import Finding
 from spec.tracker.hypothesis import Debt, Firing, Hypothesis, View
 from spec.tracker.matching import Difference, choices, differences, reply_differences
@@ -48,9 +48,26 @@ class Follower:
     # ---------------------------------------------------------------------------------------------------- timers
 
     def timers(self, h: Hypothesis, view: View) -> list[tuple[TimerKey, Due]]:
-        """The timers that run for a view's connection."""
+        """The timers that run for a view's connection, and those of the rooms that it is a member of."""
+        return [(key, due) for party in self._parties(h, view) for key, due in party.timers.items()]
+
+    def party(self, h: Hypothesis, view: View, key: TimerKey) -> Connection:
+        """The connection, or the room, that a timer of a view is of."""
+        return next(party for party in self._parties(h, view) if key in party.timers)
+
+    def _parties(self, h: Hypothesis, view: View) -> list[Connection]:
         connection = h.world.connections.get(view.number) if view.number is not None else None
-        return list(connection.timers.items()) if connection is not None else []
+        if connection is None:
+            return []
+        # What a room does, one who reads no more does not see.
+        return [connection, *(h.world.groups_of(connection) if view.status == "open" else ())]
+
+    def catch_up(self, h: Hypothesis, at: float) -> None:
+        """Let timers of rooms expire in which nobody is to see it."""
+        for place, group in list(h.world.groups.items()):
+            for key, due in sorted(group.timers.items(), key=lambda item: item[1].at):
+                if due.at <= at and not h.world.rooms.get(place) and key in group.timers:
+                    self.machine.fire(h.world, group.number, *key, due.at)
 
     def latest(self, h: Hypothesis, due: Due) -> float:
         """When a timer's first output must have been seen: its start may be as late as the first sight of it."""
@@ -61,14 +78,16 @@ class Follower:
         """A copy in which a timer has fired; what it sends first is due by the timer's own bound."""
         fired = h.copy()
         view = fired.views[client]
-        assert view.number is not None
-        due = fired.world.connections[view.number].timers[key]
+        party = self.party(fired, view, key)
+        due = party.timers[key]
         # What it starts may have been started as early as that, whenever its output was seen.
-        outputs = self.machine.fire(fired.world, view.number, *key, due.at)
+        outputs = self.machine.fire(fired.world, party.number, *key, due.at)
         view.last_rules = outputs[0].rules if outputs else view.last_rules
         bound, focus = max(at, self.latest(h, due)), h.focuses.get(due.cause, ())
-        self.owe(fired, outputs[:1], bound, focus)
-        self.owe(fired, outputs[1:], bound + self.within, focus)
+        # Of what a room's timer says to each of its members, all is the first.
+        first = len(outputs) if party.number < 0 else 1
+        self.owe(fired, outputs[:first], bound, focus)
+        self.owe(fired, outputs[first:], bound + self.within, focus)
         return fired
 
     def note_firing(self, h: Hypothesis, client: str, key: TimerKey, due: Due, seen: float | None) -> None:
@@ -112,6 +131,8 @@ class Follower:
         self, h: Hypothesis, client: str, at: float, apply: Callable[[Hypothesis, float], None]
     ) -> list[Hypothesis]:
         """Let the peer handle an input: before or after its open timers, at the earliest moment or the latest."""
+        if h.world.groups:
+            self.catch_up(h, at)
         flown = at + self.slack.flight
         moments = [at, flown] if any(at < b <= flown for b in self.boundaries) else [at]
         view = h.views.get(client)
@@ -146,6 +167,8 @@ class Follower:
             if isinstance(output, Emission) and output.source is None and output.broadcast is not None:
                 # What is posted reaches a room in the order posted only where a rule says so.
                 domain = ("post", output.message if output.order else output.cause)
+            if isinstance(output, Emission) and output.apart:
+                domain = ("apart", output.message)
             if isinstance(output, Closing) and output.how == "left":
                 view.debts, view.status, view.last_rules = [], "left", output.rules
                 h.transitions.add(output.pointer)

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from spec.expressions import ABSENT, Chosen, Moment, pointer_get, read_moment, rfc3339
+from spec.expressions import ABSENT, Chosen, Counts, Moment, Unordered, pointer_get, read_moment, rfc3339
 from spec.machine import Emission
 from spec.machine.values import Choice, Fewer, Left
 from spec.model import Document
@@ -65,6 +65,8 @@ def differences(expected: Any, observed: Any, pointer: str = "", bound: Bound = 
         return _prefix(expected, observed, pointer, bound)
     if isinstance(expected, Moment):
         return [] if _same_moment(expected, observed) else [Difference(pointer, expected, observed)]
+    if isinstance(expected, Counts):
+        return _counts(expected, observed, pointer)
     if isinstance(expected, dict):
         if not isinstance(observed, dict):
             return [Difference(pointer, expected, observed)]
@@ -81,9 +83,20 @@ def differences(expected: Any, observed: Any, pointer: str = "", bound: Bound = 
     if isinstance(expected, list):
         if not isinstance(observed, list) or len(observed) != len(expected):
             return [Difference(pointer, expected, observed)]
+        if isinstance(expected, Unordered):
+            observed, expected = sorted(observed, key=repr), sorted(expected, key=repr)
         pairs = zip(expected, observed, strict=True)
         return [d for i, (want, got) in enumerate(pairs) for d in differences(want, got, f"{pointer}/{i}", bound)]
     return [] if _equal(expected, observed) else [Difference(pointer, expected, observed)]
+
+
+def _counts(expected: Counts, observed: Any, pointer: str) -> list[Difference]:
+    """An object of numbers: one that is missing counts 0, in what was due and in what came."""
+    if not isinstance(observed, dict):
+        return [Difference(pointer, expected, observed)]
+    names = dict.fromkeys((*expected, *observed))
+    pairs = ((name, expected.get(name, 0), observed.get(name, 0)) for name in names)
+    return [Difference(f"{pointer}/{name}", want, got) for name, want, got in pairs if not _equal(want, got)]
 
 
 def _chosen(expected: Choice, observed: Any, pointer: str, bound: Bound) -> list[Difference]:

@@ -1,4 +1,4 @@
-"""Races: inputs of several clients whose order the peer decides, since they reach what the clients share.
+"""Races: what several clients do in an order that the peer decides, since it reaches what the clients share.
 
 The tracker knows the order of one client's inputs and nothing of that between clients. Mostly that decides nothing; but
 which number an entry of a log gets, what a page of it holds, and who is put out of a room hang on it. Such inputs wait:
@@ -9,14 +9,14 @@ comes of them is overdue.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 
 from attrs import asdict
 
 from spec.machine.values import Breach
 from spec.messages import Read
-from spec.model import Append, Case, Document, Fail
+from spec.model import Append, Case, Document, Expel, Fail, Set, Vacate, Write
 from spec.model import Read as Reading
 from spec.tracker.hypothesis import Hypothesis, Waiting
 
@@ -24,6 +24,8 @@ __all__ = ["Races"]
 
 _MOST = 96
 """How many orders are tried for one observation, about; longer ones are not, beyond these."""
+
+_SHARED = Append | Reading | Write | Vacate | Expel
 
 Handle = Callable[[Hypothesis, Waiting], list[Hypothesis]]
 """Lets the peer handle an input that waited: by every hypothesis that is open then."""
@@ -49,6 +51,13 @@ class Races:
         if not others:
             return False
         return any(self._is_shared(h, client, one) for one in inputs) or self._ends(h, client, inputs)
+
+    def departs(self, h: Hypothesis, client: str) -> bool:
+        """Whether the end of a client's connection waits: behind what it sent, or where others hear of it."""
+        if any(waiting.client == client for waiting in h.waiting):
+            return True
+        others = any(view.status == "open" for name, view in h.views.items() if name != client)
+        return others and bool(self._document.roles) and h.views[client].number in h.world.connections
 
     def _is_shared(self, h: Hypothesis, client: str, one: Read | Breach) -> bool:
         connection = h.world.connections.get(h.views[client].number or 0)
@@ -103,18 +112,27 @@ class Races:
 @lru_cache(16)
 def _shared(document: Document) -> frozenset[tuple[str, str]]:
     """The states and client messages by which clients read or write what they share, or put others out."""
-    names = [f"${log}." for log in document.logs]
+    shared = (document.logs, document.groups, document.roles, document.registers)
+    names = [f"${name}." for kind in shared for name in kind]
+    # What decides who is chosen for a role, and what a role, a register or a room decides, is shared too.
+    preferred = {str(by).removeprefix("$member.") for role in document.roles.values() for by, _ in role.prefer}
+    facts = {fact.name for fact in document.facts.values() if fact.kind in _KINDS}
     return frozenset(
         (state.path, name)
         for state in document.states.values()
         for name, cases in state.receive.items()
-        if any(_reaches(case, names) for case in cases)
+        if any(_reaches(case, names, preferred) or facts & set(case.when) for case in cases)
     )
 
 
-def _reaches(case: Case, names: Sequence[str]) -> bool:
+_KINDS = frozenset({"role", "register", "history", "room"})
+
+
+def _reaches(case: Case, names: Sequence[str], preferred: Collection[str]) -> bool:
     for effect in case.do:
-        if isinstance(effect, Append | Reading) or (isinstance(effect, Fail) and effect.room is not None):
+        if isinstance(effect, _SHARED) or (isinstance(effect, Fail) and effect.room is not None):
+            return True
+        if isinstance(effect, Set) and any(name in preferred or "." in name for name in effect.values):
             return True
         text = json.dumps(asdict(effect), default=str)
         if any(name in text for name in names):

@@ -122,7 +122,8 @@ class Tracker:
         view = h.views.get(client)
         timers = self._follower.timers(h, view) if view is not None else []
         # Timers beside the states may run as long as the connection; they are waited for by their names alone.
-        return [due.at for (state, name), due in timers if timer == name or (timer is None and state)]
+        own = [(name, due) for (state, name), due in timers if timer == name or (state and state[0] != "@")]
+        return [due.at for name, due in own if timer in {None, name}]
 
     def deadline(self) -> float | None:
         """The next moment at which `advance` may find something, or None."""
@@ -213,8 +214,14 @@ class Tracker:
         """Let the peer handle what has waited."""
         if waiting.inputs is not None:
             return self._handle(h, waiting.client, waiting.inputs, waiting.at, waiting.focus, gone=True)
-        self.machine.ended(h.world, h.views[waiting.client].number or 0)
+        self._gone(h, h.views[waiting.client].number or 0, waiting.at)
         return [h]
+
+    def _gone(self, h: Hypothesis, number: int, at: float | None) -> None:
+        """A connection is no more, and others may hear of that."""
+        outputs = self.machine.ended(h.world, number, at)
+        if outputs:
+            self._follower.owe(h, outputs, h.world.clock + self._follower.within, ())
 
     def _handle(
         self,
@@ -269,7 +276,7 @@ class Tracker:
         def apply(h: Hypothesis) -> list[Hypothesis]:
             view = h.views[client]
             if view.status == "open" and view.number is not None:
-                self._leave(h, client)
+                self._leave(h, client, at)
                 answer = Closing(view.number, 0, None, self.document.answer_close, 0)
                 view.focus = focus or view.focus
                 view.debts = [Debt(answer, ("own", view.number), at + self._follower.within, view.focus)]
@@ -278,11 +285,11 @@ class Tracker:
 
         self._each(apply)
 
-    def dropped(self, client: str) -> None:
+    def dropped(self, client: str, at: float | None = None) -> None:
         """A client dropped its transport; the peer owes it nothing."""
 
         def apply(h: Hypothesis) -> list[Hypothesis]:
-            self._end(h, client, "gone")
+            self._end(h, client, "gone", at)
             return [h]
 
         self._each(apply)
@@ -350,7 +357,7 @@ class Tracker:
             if view.status != "open" or view.number not in h.world.connections:
                 return
             view.parting = tuple(self.machine.unsolicited(h.world, view.number))
-            self.machine.ended(h.world, view.number)
+            self._gone(h, view.number, at)
             end = Closing(view.number, 0, None, self.document.forget, 0, how="may")
             # It need not come, and is waited for all the same: before it, others may be heard.
             latest = at + self._follower.within + self._follower.slack.lateness
@@ -510,29 +517,29 @@ class Tracker:
         closing = h.views[client].closing()
         return closing is not None and isinstance(closing.output, Closing) and closing.output.code in {0, code}
 
-    def _leave(self, h: Hypothesis, client: str) -> None:
+    def _leave(self, h: Hypothesis, client: str, at: float | None) -> None:
         """A connection is no more, behind all that its client sent."""
-        sent = [waiting for waiting in h.waiting if waiting.client == client]
-        if sent:
-            h.waiting.append(evolve(sent[-1], inputs=None))
+        moment = h.world.clock if at is None else at
+        if self._races.departs(h, client):
+            h.waiting.append(Waiting(client, None, moment, moment + self.patience))
         else:
-            self.machine.ended(h.world, h.views[client].number or 0)
+            self._gone(h, h.views[client].number or 0, at)
 
     def _closed(self, h: Hypothesis, client: str, code: int | None, reason: str, at: float) -> Hypothesis:
         for tried in self._follower.explanations(h, client, at):
             if tried.views[client].closing() is not None:
                 self._diagnosis.close(tried, client, code, reason, at)
-                self._end(tried, client, "closed")
+                self._end(tried, client, "closed", at)
                 return tried
         if h.views[client].status == "open":
             _with(h, [self._diagnosis.unexpected_close(h, client, code, reason, at)])
-        self._end(h, client, "closed")
+        self._end(h, client, "closed", at)
         return h
 
-    def _end(self, h: Hypothesis, client: str, status: str) -> None:
+    def _end(self, h: Hypothesis, client: str, status: str, at: float | None) -> None:
         view = h.views[client]
         if view.number is not None:
-            self._leave(h, client)
+            self._leave(h, client, at)
         view.status, view.debts = status, []
 
 

@@ -1,7 +1,8 @@
-"""One dashboard on python-socketio's client; it is told, and tells, what `executions.mjs` is told and tells."""
+"""One client on python-socketio's client; it is told, and tells, what `executions.mjs` is told and tells."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -28,8 +29,10 @@ def main(url: str) -> None:
     client.eio._trigger_event = lambda event, *args, **more: trigger(event, *args, **{**more, "run_async": False})
     client.on("connect", lambda: tell("connect", None))
     client.on("disconnect", lambda reason: tell("disconnect", reason))
+    client.on("connect_error", lambda error: tell("connect_error", (error.get("data") or {}).get("code")))
     client.on("*", tell)
-    client.connect(url, transports=["websocket"], auth=json.loads(sys.stdin.readline()))
+    with contextlib.suppress(socketio.exceptions.ConnectionError):
+        client.connect(url, transports=["websocket"], auth=json.loads(sys.stdin.readline()))
     for line in sys.stdin:
         name, data = json.loads(line)
         client.emit(name, data, callback=lambda answer: tell("answer", answer))

@@ -175,8 +175,7 @@ class Play:
             case "wait":
                 found = self._tick(self.now + float(step.data["seconds"]))
             case "close":
-                self.machine.ended(self.world, self._numbers.get(step.client, 0))
-                found = []
+                found = self._heard(self.machine.ended(self.world, self._numbers.get(step.client, 0), self.now))
             case _:
                 number = self._numbers.get(step.client, 0)
                 found = self._heard(self.machine.receive(self.world, number, self.read(step), self.now))
