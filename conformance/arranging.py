@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +16,7 @@ from attrs import evolve, frozen
 from conformance.target import Addresses, Target, loopback
 from conformance.targetfile import KEYS, read_target_file
 from conformance.tokenbook import TokenBook
+from conformance.tokensections import read_source
 from conformance.tripwire import Tripwire
 from conformance.wire import Endpoint
 from spec.compiling import load
@@ -29,7 +28,6 @@ from spec.machine.machine import Machine
 from spec.model import Document
 from spec.parameters import ParameterProblem, resolve
 from spec.policies import policy_for
-from spec.secrets import read_secret
 from spec.tokens import SigningKey, VerifyKey
 
 __all__ = [
@@ -160,6 +158,7 @@ def arrange(
     book = _book(arguments, file["tokens"], document, parameters, tripwire)
     deployed = [f"{name}={reference}" for name, reference in file["deployment"].items()] + (arguments.deployed or [])
     deployment = read_deployment(document, deployed, complete=False)
+    book.sieve.add(deployment.values())
     target = Target(
         endpoint=endpoint,
         document=document,
@@ -281,7 +280,7 @@ def _book(
     return TokenBook(
         document,
         keys=keys,
-        given=None if keys else _given(arguments, tokens),
+        source=None if keys else read_source(tokens, arguments.token),
         policy=policy,
         points_to=tripwire.address,
     )
@@ -297,31 +296,3 @@ def _keys(arguments: argparse.Namespace, tokens: Mapping[str, Any]) -> tuple[Sig
     references = (arguments.key if flagged else tokens.get("key")) or ()
     kid = arguments.kid or tokens.get("kid")
     return keyring(secret, [references] if isinstance(references, str) else references, kid)
-
-
-def _given(arguments: argparse.Namespace, tokens: Mapping[str, Any]) -> str | None:
-    reference, command = arguments.token or tokens.get("token"), tokens.get("command")
-    if reference is not None:
-        token, empty = read_secret(reference).reveal().strip(), "the token is empty"
-    elif command is not None:
-        token, empty = _from_command(command), "[tokens] command printed no token"
-    else:
-        return None
-    if not token:
-        # Going on without one would check less than was asked for, and say so only in the header.
-        raise Stop(Exit.USAGE, empty)
-    return token
-
-
-def _from_command(command: list[str]) -> str:
-    """The token that a command prints: bare, or as JSON `{"token": …}`."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError) as problem:
-        raise Stop(Exit.USAGE, f"[tokens] command failed: {type(problem).__name__}") from None
-    printed = done.stdout.strip()
-    try:
-        found = json.loads(printed)
-    except ValueError:
-        return printed
-    return str(found["token"]) if isinstance(found, dict) and "token" in found else printed

@@ -47,6 +47,7 @@ def header_event(
         "fail_on": arranged.fail_on,
         "target": target.endpoint.url,
         "tier": target.book.tier,
+        "tokens": source.name if (source := target.book.source) is not None else None,
         "keys": [{"alg": key.alg, "kid": key.kid} for key in target.book.keys],
         "addresses": target.addresses is not None,
         "owned": target.owned,
@@ -74,7 +75,11 @@ def header_event(
 
 def calibration_event(calibration: Calibration) -> dict[str, Any]:
     """What was measured before the first case."""
-    return {"event": "calibration", "round_trip_s": calibration.round_trip, "quiet_s": calibration.quiet}
+    event = {"event": "calibration", "round_trip_s": calibration.round_trip, "quiet_s": calibration.quiet}
+    if (skew := calibration.skew) is not None:
+        told = {"skew_s": round(skew.seconds, 3), "within_s": round(skew.within, 3), "source": skew.source}
+        event["clock"] = told
+    return event
 
 
 def case_event(result: Result, origin: str | None = None) -> dict[str, Any]:

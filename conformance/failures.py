@@ -10,7 +10,6 @@ from typing import Any
 from attrs import asdict
 
 from conformance.scripts import case_to_data
-from conformance.sieve import Sieve
 from conformance.target import Target
 from conformance.verdicts import Result
 from spec.exits import Exit, Stop
@@ -65,7 +64,7 @@ def write_failure(path: Path, target: Target, result: Result, seed: int | None =
         "transcript": [asdict(entry) for entry in result.transcript],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = Sieve(target.book.secrets).clean(content)
+    content = target.book.sieve.clean(content)
     path.write_text(json.dumps(content, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 from conformance.session import Session
 from conformance.target import Addresses, Target
 from conformance.wire import Endpoint, Unreachable
-from spec.exits import Exit
+from spec.exits import Exit, Stop
 
 __all__ = ["Handler", "Opened", "play_in_process"]
 
@@ -166,11 +166,18 @@ class _Within(Endpoint):
 
 
 async def play_in_process(session: Session, opened: Opened, prefix: str = "") -> Exit:
-    """Run a session against a server that lives as long as the run does."""
+    """Run a session against a server that lives as long as the run does; raises Stop where nothing could be run."""
     target: Target = session.arranged.target
+    code, stopped = Exit.INTERNAL, None
     async with opened() as handler, trio.open_nursery() as nursery:
         target.endpoint = _Within(False, "localhost", 80, prefix, handler=handler, nursery=nursery)
         target.addresses = target.addresses or Addresses(seed=session.arranged.seed)
-        code = await session.play()
+        try:
+            code = await session.play()
+        except Stop as stop:
+            # Through a nursery, ours or one of the server's, it would come in a group.
+            stopped = stop
         nursery.cancel_scope.cancel()
+    if stopped is not None:
+        raise stopped
     return code

@@ -14,10 +14,9 @@ from attrs import define, evolve, field, frozen
 from conformance import scripts
 from conformance.framing import BINARY, CLOSE, PING, TEXT, Closed, Pinged, Receiver, Took, encode_frame
 from conformance.observing import Observed
-from conformance.sieve import Sieve
 from conformance.symbols import UPGRADE, Symbols
 from conformance.target import Target
-from conformance.tokenbook import Minted, Unavailable
+from conformance.tokenbook import Lapsed, Minted, Unavailable
 from conformance.wire import NotWebSocket, Unanswered, Unreachable, Wire, post
 from spec.bindings.json import encode
 from spec.bindings.registry import BINDINGS
@@ -159,10 +158,12 @@ class Player:
                 self._nursery.cancel_scope.cancel()
         except* Unavailable as group:
             self._outcome.unavailable = str(group.exceptions[0])
+        except* Lapsed as group:
+            self._outcome.unreachable = str(group.exceptions[0])
         except* (Unreachable, NotWebSocket) as group:
             # What is wrong with an answer is told with the answer, which may quote the token that it refused.
             reason = self._symbols.hide_parts(self._symbols.hide(str(group.exceptions[0])))
-            self._outcome.unreachable = Sieve(self._target.book.secrets).clean(reason)
+            self._outcome.unreachable = self._target.book.sieve.clean(reason)
             self._outcome.unanswered = isinstance(group.exceptions[0], Unanswered | NotWebSocket)
         finally:
             with trio.CancelScope(shield=True):

@@ -9,23 +9,30 @@ from conformance.exploring import Route
 from conformance.plan import Plan
 from conformance.player import Outcome, Player
 from conformance.scripts import Case, Idle, Settle, Step
+from conformance.skew import Skew, from_token, measure
+from conformance.target import Target, loopback
+from conformance.wire import post
 from spec.exits import Exit, Stop
-from spec.tracker import Slack
+from spec.machine import Request
+from spec.tracker import Answer, Slack
 
 __all__ = ["Calibration", "calibrate", "preflight"]
 
 
 @frozen
 class Calibration:
-    """What was measured, in seconds: the round trip, and the quiet period and slack that follow from it."""
+    """What was measured, in seconds: the round trip, the quiet period and slack that follow from it, and clocks."""
 
     round_trip: float
     quiet: float
     slack: Slack
+    skew: Skew | None = None
 
 
 async def preflight(plan: Plan, clock: Clock) -> Calibration:
     """Try every way in once; raises Stop where running cases would only blame the wrong one."""
+    if lapsed := plan.target.book.lapsed(clock()):
+        raise Stop(Exit.USAGE, lapsed, "`[tokens]` of the target file can name a command or a login that gives tokens")
     trips: list[float] = []
     reached, answers = False, []
     for route in plan.routes.values():
@@ -47,10 +54,30 @@ async def preflight(plan: Plan, clock: Clock) -> Calibration:
 
 
 async def calibrate(plan: Plan, clock: Clock) -> Calibration:
-    """`preflight`, and what was measured noted in the target."""
-    calibration, target = await preflight(plan, clock), plan.target
+    """Compare clocks, then `preflight`, and what was measured noted in the target."""
+    target = plan.target
+    skew = await _compared(target, clock)
+    if skew is not None:
+        target.book.skew = skew.seconds
+    calibration = await preflight(plan, clock)
     target.round_trip, target.quiet, target.slack = calibration.round_trip, calibration.quiet, calibration.slack
-    return calibration
+    if skew is not None and not (skew.agrees and loopback(target.endpoint.host)):
+        # A timer that a token's end decides may fire by so much earlier or later.
+        slack = target.slack
+        target.slack = evolve(slack, flight=slack.flight + skew.within, early=slack.early + skew.within)
+    return evolve(calibration, slack=target.slack, skew=skew)
+
+
+async def _compared(target: Target, clock: Clock) -> Skew | None:
+    """The target's clock beside ours, as its answers tell, or else the token that was given."""
+
+    async def ask() -> Answer:
+        source = target.addresses.take() if target.addresses is not None else None
+        answer, _ = await post(target.endpoint, source, Request("GET", "/", (), source or ""), clock)
+        return answer
+
+    found = await measure(ask, clock, closely=not loopback(target.endpoint.host))
+    return found or from_token(*target.book.issued, clock())
 
 
 async def _play(plan: Plan, clock: Clock, steps: tuple[Step, ...]) -> Outcome:

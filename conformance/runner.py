@@ -20,6 +20,7 @@ from conformance.clock import Clock
 from conformance.measuring import measure
 from conformance.plan import NOT_OWNED
 from conformance.player import Outcome, Pause, Player
+from conformance.renewing import keep_fresh
 from conformance.scripts import SAVED, Case
 from conformance.shrinking import Shrinker, shortest_first
 from conformance.target import Target, loopback
@@ -95,6 +96,7 @@ class Runner:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.lag.watch)
+                nursery.start_soon(keep_fresh, self.target.book, self.clock)
                 if loopback(self.target.endpoint.host):
                     await nursery.start(self.target.tripwire.watch)
                 with self._stop:

@@ -31,7 +31,6 @@ from conformance.runner import Runner
 from conformance.saved import SavedFailures, Shelf, read_saved
 from conformance.scripts import Case
 from conformance.shrinking import Shrinker
-from conformance.sieve import Sieve
 from conformance.verdicts import Result, exit_of, run_verdict
 from spec.exits import Exit, Stop
 from spec.parameters import format_value
@@ -193,7 +192,7 @@ class Session:
     async def play(self) -> Exit:
         """`run`, within a Trio that runs already."""
         paths = [report.path for report in self.reports if report.kind == "jsonl" and report.path != STDOUT]
-        self.stream = Stream(paths, Sieve(self.arranged.target.book.secrets))
+        self.stream = Stream(paths, self.arranged.target.book.sieve)
         try:
             with _seldom_collecting():
                 return await self._run()

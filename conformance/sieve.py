@@ -25,9 +25,15 @@ class Sieve:
     """Replaces secrets, however they are written, and whatever looks like a token."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        spelled = {written for secret in secrets if len(secret) >= _SHORTEST for written in _spellings(secret)}
-        longest_first = sorted(spelled, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if spelled else None
+        self._spelled: set[str] = set()
+        self._secrets: re.Pattern[str] | None = None
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Replace these too from now on."""
+        self._spelled |= {written for secret in secrets if len(secret) >= _SHORTEST for written in _spellings(secret)}
+        longest_first = sorted(self._spelled, key=len, reverse=True)
+        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def clean(self, value: Any) -> Any:
         """The same value, in all of whose texts nothing secret is left."""

@@ -20,6 +20,7 @@ KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "key": (str, list),
         "token": str,
         "command": list,
+        "http": dict,
         "kid": str,
         "issuer": str,
         "audience": str,

@@ -15,13 +15,15 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
+from conformance.sieve import Sieve
+from conformance.tokensources import Given, Source
 from spec.model import Document
 from spec.model import Recipe as Entry
 from spec.tokens import ForeignKeys, Recipe, SigningKey, foreign_keys, hmac_key, mint, why_not_applicable
 from spec.tokens.algorithms import SYMMETRIC
 from spec.tokens.policy import Policy
 
-__all__ = ["Minted", "TokenBook", "Unavailable"]
+__all__ = ["Lapsed", "Minted", "TokenBook", "Unavailable"]
 
 
 _BY_TIME = ("expired", "grace")
@@ -31,6 +33,10 @@ _BY_CLAIMS = ("valid", "subject", *_BY_TIME)
 
 class Unavailable(Exception):
     """The target file gives no way to get this token; the text says what is missing."""
+
+
+class Lapsed(Exception):
+    """The token that was given has expired, and no other could be had."""
 
 
 @frozen
@@ -58,14 +64,16 @@ class TokenBook:
         document: Document,
         *,
         keys: Sequence[SigningKey] = (),
-        given: str | None = None,
+        source: Source | None = None,
         policy: Policy,
         skew: float = 0.0,
         points_to: Callable[[str], str | None] = lambda subject: None,
     ) -> None:
         self.document = document
         self.keys = tuple(keys)
-        self.given = given
+        self.source = source
+        self.given: str | None = None
+        self.unrenewed: str | None = None
         self.policy = policy
         self.skew = skew
         self._points_to = points_to
@@ -76,17 +84,42 @@ class TokenBook:
         self._stand_in = hmac_key(os.urandom(32))
         self._strangers: dict[str, ForeignKeys] = {}
         self._rehearsed: dict[tuple[str, str, float], Minted] = {}
+        self._claims: Mapping[str, Any] = {}
+        self._ours: float | None = None
+        self.sieve = Sieve(key.material.decode(errors="replace") for key in self.keys if key.alg in SYMMETRIC)
+        if source is not None:
+            self.sieve.add(source.secrets)
+            self.renew(source.fetch())
+
+    def renew(self, given: Given) -> None:
+        """Hand out another token from now on; the sieve keeps the one before too."""
+        self.sieve.add([given.text])
+        self.given, self.unrenewed, self._ours = given.text, None, given.ours
+        claims = _claims(given.text)
+        # What no server can read off the token, its issuer may have told.
+        self._claims = claims if given.theirs is None or "exp" in claims else {**claims, "exp": given.theirs}
+
+    @property
+    def expires(self) -> float | None:
+        """When the token that was given expires, on the suite's clock; None where nobody says."""
+        end = self._claims.get("exp")
+        return end - self.skew if isinstance(end, int | float) else self._ours
+
+    def lapsed(self, now: float) -> str | None:
+        """Why nothing can be said by the token that was given, where that is so: it has expired."""
+        if self.given is None or self.expires is None or now < self.expires:
+            return None
+        return f"the token that was given has expired: {self.unrenewed or 'give one that is valid, or its source'}"
+
+    @property
+    def issued(self) -> tuple[Any, Any, float | None]:
+        """What the token that was given says of its issuer's clock: `iat` and `exp`, and the latter by our clock."""
+        return self._claims.get("iat"), self._claims.get("exp"), self._ours
 
     @property
     def tier(self) -> str:
         """What of tokens can be had: `nothing`, `token` or `mint`."""
         return "mint" if self.keys else "token" if self.given else "nothing"
-
-    @property
-    def secrets(self) -> list[str]:
-        """What nobody may read in anything that is written: shared secrets, and the token that was given."""
-        shared = [key.material.decode(errors="replace") for key in self.keys if key.alg in SYMMETRIC]
-        return [*shared, *([self.given] if self.given else [])]
 
     def one_of_each(self) -> list[int]:
         """The numbers of the first keys of their algorithms."""
@@ -111,7 +144,7 @@ class TokenBook:
 
         `key` is the number of the key that signs it, 0 where none is asked for.
 
-        Raises Unavailable where this deployment's tokens cannot be had.
+        Raises Unavailable where this deployment's tokens cannot be had, Lapsed where they could be had before.
         """
         name = wanted["recipe"]
         if not self.keys and not self.keyless(name):
@@ -119,11 +152,21 @@ class TokenBook:
                 raise Unavailable("no token can be had: give --secret or --key, or [tokens] in the target file")
             if name != "valid" or "left" in wanted:
                 raise Unavailable("the token that was given cannot be changed; a minting key is needed")
-            return self._note(self.given, subject, "valid", _claims(self.given))
+            return self._hand_out(subject, now)
         number = int(wanted.get("key", 0))
         if number and number >= len(self.keys):
             raise Unavailable(f"the deployment's key {number + 1} is not given; its private half is needed")
         return self._mint(wanted, subject, now)
+
+    def _hand_out(self, subject: str, now: float) -> Minted:
+        """The token that was given; one that has expired would only show how expired ones are refused."""
+        assert self.given is not None
+        if why := self.lapsed(now):
+            raise Lapsed(why)
+        claims = self._claims
+        if "exp" not in claims and self._ours is not None:
+            claims = {**claims, "exp": self._ours + self.skew}
+        return self._note(self.given, subject, "valid", claims)
 
     def rehearse(self, wanted: Mapping[str, Any], subject: str, now: float) -> Minted:
         """The token that a rehearsal asks for, with a key of our own where the deployment's is not known.

@@ -62,6 +62,7 @@ FLAGS = (
 MISSING: Mapping[str, str] = {
     "fail-fast": "`pytest -x` stops at the first failure that is told",
     "list": "`pytest --collect-only` lists the cases",
+    "watch": "`handfast check --watch` stays, and pytest ends",
 }
 """The flags of `handfast check` that pytest has its own of."""
 

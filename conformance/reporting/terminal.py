@@ -18,8 +18,14 @@ __all__ = ["print_header", "print_result", "render", "render_case", "render_end"
 
 _TIERS = {
     "mint": "a minting key: every case that the wire can show",
-    "token": "one token that was given: cases that need other tokens are not applicable",
+    "token": "one token {}: cases that need other tokens are not applicable",
     "nothing": "the URL alone: cases that need a token are not applicable",
+}
+
+_SOURCES = {
+    "file": "of a file that is read again before it expires",
+    "command": "of a command that is asked again before it expires",
+    "http": "of a login that is made again before it expires",
 }
 
 _STYLES = {"error": "red", "fail": "red", "warn": "yellow", "flaky": "yellow", "inconclusive": "magenta"}
@@ -43,7 +49,8 @@ def print_header(console: Console, events: list[dict[str, Any]]) -> None:
         f"{escape(header['target'])} · level {header['level']} · seed {header['seed']}"
     )
     keys = ", ".join(f"{key['alg']} {key['kid']}" if key["kid"] else key["alg"] for key in header.get("keys", ()))
-    tier = _TIERS.get(header["tier"], "not known")
+    source = _SOURCES.get(str(header.get("tokens")), "that was given")
+    tier = _TIERS.get(header["tier"], "not known").format(source)
     console.print(f"  reached     {tier}" + (f" ({escape(keys)})" if keys else ""))
     told = ", ".join(f"{name}={header['parameters'][name]}" for name in header["given"])
     console.print(
@@ -55,6 +62,8 @@ def print_header(console: Console, events: list[dict[str, Any]]) -> None:
         trip, quiet = run.calibration["round_trip_s"] * 1000, run.calibration["quiet_s"] * 1000
         measured = f", round trip {trip:.1f} ms, quiet period {quiet:.0f} ms"
     console.print(f"  cases       {header['cases']}, clients {clients}{measured}")
+    if run.calibration:
+        console.print(f"  clock       {clocks_in_words(run.calibration.get('clock'))}")
     if not header.get("owned", True):
         console.print("  care        no attack below the messages is tried: that needs --i-own-this-target")
     saved = header.get("saved") or {"played": 0, "skipped": []}
@@ -65,6 +74,21 @@ def print_header(console: Console, events: list[dict[str, Any]]) -> None:
     for number, told in enumerate(in_words(header.get("guarantee"))):
         console.print(f"  {'' if number else 'guarantee':<11} {escape(told)}")
     console.print()
+
+
+def clocks_in_words(clock: Event | None) -> str:
+    """What is known of the target's clock beside ours."""
+    if clock is None:
+        return "taken to agree with the target's, none of whose answers has a date"
+    apart, within = clock["skew_s"], f"give or take {_seconds(clock['within_s'])}, by its {clock['source']}"
+    if not apart:
+        return f"agrees with the target's ({within})"
+    side = "ahead of" if apart > 0 else "behind"
+    return f"the target's is {_seconds(abs(apart))} {side} ours ({within}); tokens are made and judged by it"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def print_result(console: Console, events: list[dict[str, Any]]) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import jwt
 import pytest
+from attrs import frozen
 
 from conformance.tokenbook import TokenBook, Unavailable
+from conformance.tokensources import Given
 from spec.tokens import SigningKey, foreign_keys, hmac_key, judge
 from spec.tokens.policy import Policy
 from tests.unit_conformance.kit import SECRET, arranged
@@ -18,10 +20,24 @@ KEY = hmac_key(SECRET)
 GIVEN = jwt.encode({"sub": "given", "iat": NOW - 10, "exp": NOW + 300}, SECRET, "HS256")
 
 
+@frozen
+class Fixed:
+    """A source that gives one token for ever."""
+
+    given: Given
+    name = "env"
+    renews = False
+    secrets = ()
+
+    def fetch(self) -> Given:
+        return self.given
+
+
 def book(*keys: SigningKey, token: str | None = None, leeway: float = 0.0, **more: Any) -> TokenBook:
     """A book of chat."""
     policy = Policy(tuple(key.verifier() for key in keys), ("sub", "exp", "iat"), ("sub",), "iss", "aud", leeway)
-    return TokenBook(arranged().target.document, keys=keys, given=token, policy=policy, **more)
+    source = Fixed(Given(token)) if token else None
+    return TokenBook(arranged().target.document, keys=keys, source=source, policy=policy, **more)
 
 
 def test_with_a_key_every_recipe_can_be_had() -> None:
