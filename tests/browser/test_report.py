@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conformance.player import Entry
 from conformance.reporting import KINDS
+from conformance.verdicts import Result
 from spec.tracker import Firing
 from tests.browser.devtools import Tab, launched
 from tests.unit_conformance.kit import finding, result, stream
@@ -21,6 +23,13 @@ _LOADED = "() => performance.getEntriesByType('resource').map((entry) => entry.n
 _SHOWN = "(selector) => [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility()).length"
 _FOCUSED = "() => document.activeElement.closest('details')?.id ?? document.activeElement.id"
 _WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_BEYOND = """(selector) => [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility())
+  .filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.innerText).slice(0, 3)"""
+_CUT = """() => [...document.querySelectorAll('#timers svg')].flatMap((svg) => {
+  const box = svg.getBoundingClientRect();
+  const labels = [...svg.querySelectorAll('text')].map((text) => [text.textContent, text.getBoundingClientRect()]);
+  return labels.filter(([, at]) => at.left < box.left || at.right > box.right).map(([text]) => text);
+})"""
 _FRAME = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(true))))"
 _REFUSED = """() => new Promise((resolve) => {
   document.addEventListener('securitypolicyviolation', (event) => resolve(event.violatedDirective));
@@ -30,19 +39,19 @@ _REFUSED = """() => new Promise((resolve) => {
 })"""
 
 
+def _failure(number: int, **more: Any) -> Result:
+    return result("fail", f"timers/case-{number}", finding("late", f"CHAT-AUTH-{number % 7 + 1}"), **more)
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a report of many failures."""
-    firing = Firing("ana", "authenticating", "auth_deadline", 0.7, 0.695, 1.05, 1.4)
+    late = Firing("ana", "authenticating", "auth_deadline", 0.7, 0.695, 1.05, 1.4)
+    early = Firing("ana", "connected.v2", "token_expiry", 0.7, 0.695, 1.05, 0.4999)
     lines = [
         Entry(n / 100, "ana" if n % 3 else "ben", "<>"[n % 2], f"line {n} of {'long words ' * n}") for n in range(9)
     ]
-    cases = [
-        result(
-            "fail", f"timers/case-{n}", finding("late", f"CHAT-AUTH-{n % 7 + 1}"), firings=[firing], transcript=lines
-        )
-        for n in range(MANY)
-    ]
+    cases = [_failure(n, firings=[late, early], transcript=lines) for n in range(MANY)]
     cases.append(result("pass", "opening/plain"))
     path: Path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(KINDS["html"](stream(*cases)), errors="replace")
@@ -119,10 +128,18 @@ def test_dark_and_light(tab: Tab) -> None:
 
 @pytest.mark.parametrize("width", [1280, 390, 320])
 def test_the_page_is_as_wide_as_the_window(tab: Tab, width: int) -> None:
-    """Wide content scrolls in its own box."""
+    """Wide content scrolls in its own box; what people read is in sight on a phone too."""
     tab.resize(width, 800)
     tab.evaluate("() => { for (const one of document.querySelectorAll('details')) one.open = true; }")
     assert tab.evaluate(_WIDER) == 0
+    if width < 640:
+        assert tab.evaluate(_BEYOND, "#rules td, #rules th[scope=row], #cases td, #cases th[scope=row]") == []
+
+
+def test_every_label_of_a_plot_is_in_it(tab: Tab) -> None:
+    """Moments before a timer was due have a sign, and room for it."""
+    assert tab.evaluate(_CUT) == []
+    assert tab.evaluate("() => document.querySelectorAll('#timers .tick').length") > 1
 
 
 def test_printing_shows_every_exchange(tab: Tab) -> None:

@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 
 from conformance.player import Entry
 from conformance.reporting import KINDS
-from conformance.reporting.html.elements import Markup, el
+from conformance.reporting.html.elements import Markup, el, prose
 from spec.tracker import Firing
 from tests.unit_conformance.kit import finding, result, stream
 
@@ -154,6 +154,7 @@ def test_a_run_that_was_cut_off_says_so() -> None:
 
 def test_an_element_escapes_what_is_not_markup() -> None:
     """In content and in attributes, whatever they are."""
+    assert prose("`a<b` is `late`, <i>") == "<code>a&lt;b</code> is <code>late</code>, &lt;i&gt;"
     assert el("b", "<i>", 1, None, [Markup("<u>")], class_='"', hidden=True, open=False) == (
         '<b class="&quot;" hidden>&lt;i&gt;1<u></b>'
     )

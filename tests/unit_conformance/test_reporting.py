@@ -92,6 +92,30 @@ def test_every_report_tells_the_same_numbers(kind: str) -> None:
     assert dict(folded_back(kind, KINDS[kind](stream(*EACH)))) == expected
 
 
+def test_what_was_reached_is_the_same_in_every_report_that_tells_it() -> None:
+    """Rules that apply, states, and rows and cases of the document: how many, and of how many."""
+    events = stream(*EACH)
+    rules, states, rows = (json.loads(KINDS["json"](events))["coverage"][name] for name in _COVERED)
+    expected = [
+        (len(rules["reached"]), len(rules["reached"]) + len(rules["unreached"])),
+        (len(states["reached"]), len(states["all"])),
+        (len(rows["reached"]), len(rows["reached"]) + len(rows["unreached"])),
+    ]
+    told = {
+        "terminal": r"rules reached: (\d+) of (\d+) .*states: (\d+) of (\d+); rows and cases .*: (\d+) of (\d+)",
+        "markdown": r"- rules: (\d+) of (\d+) .*\n- states: (\d+) of (\d+)\n- rows and cases: (\d+) of (\d+)",
+        "html": r"(\d+) of (\d+) rules that apply, (\d+) of (\d+) states, (\d+) of (\d+) rows and cases",
+    }
+
+    for kind, pattern in told.items():
+        [found] = re.findall(pattern, KINDS[kind](events))
+        numbers = [int(number) for number in found]
+        assert list(zip(numbers[::2], numbers[1::2], strict=True)) == expected, kind
+
+
+_COVERED = ("rules", "states", "transitions")
+
+
 def test_junit_tells_the_same_numbers_in_its_own_words() -> None:
     """Failures are the server's, errors the suite's or the network's, and skipped is what is excused or not apt."""
     assert junit(KINDS["junit"](stream(*EACH))) == {"tests": len(EACH), "failures": 2, "errors": 2, "skipped": 2}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
-__all__ = ["Markup", "el", "join"]
+__all__ = ["Markup", "el", "join", "prose"]
 
 
 class Markup(str):
@@ -33,6 +34,14 @@ def el(tag: str, *content: Content, **attributes: str | int | float | bool | Non
 def join(content: Iterable[Content]) -> Markup:
     """Content one behind the other; None is nothing."""
     return Markup("".join(_markup(one) for one in content))
+
+
+def prose(text: str | None) -> Markup | None:
+    """A sentence of a rule or of a finding, whose names stand between backticks; None is nothing."""
+    if text is None:
+        return None
+    parts = re.split("`([^`]+)`", text)
+    return join(el("code", part) if number % 2 else part for number, part in enumerate(parts))
 
 
 def _markup(content: Content) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.guarantee import in_words
 from conformance.reporting.exchange import remark, replay
-from conformance.reporting.html.elements import Content, Markup, el, join
+from conformance.reporting.html.elements import Content, Markup, el, join, prose
 from conformance.reporting.html.sequence import sequence
 from conformance.reporting.html.statechart import statechart
 from conformance.reporting.html.timing import timing
@@ -93,7 +93,17 @@ def _state(run: Run) -> Markup:
     if stated:
         given = "Guarantee given: " if run.guarantee["holds"] else "Guarantee not given: "
         told.append(el("p", el("b", given), stated[0]))
+    if run.coverage:
+        told.append(el("p", el("b", "Reached: "), ", ".join(_reached(run.coverage))))
     return join(told)
+
+
+def _reached(coverage: Mapping[str, Any]) -> Iterator[str]:
+    """How many rules, states and transitions, and of how many: the numbers of the other reports."""
+    rules, states, rows = (coverage[name] for name in ("rules", "states", "transitions"))
+    yield f"{len(rules['reached'])} of {len(rules['reached']) + len(rules['unreached'])} rules that apply"
+    yield f"{len(states['reached'])} of {len(states['all'])} states"
+    yield f"{len(rows['reached'])} of {len(rows['reached']) + len(rows['unreached'])} rows and cases of the document"
 
 
 def _counts(run: Run) -> Markup:
@@ -142,7 +152,7 @@ def _failures(run: Run) -> Content:
 def _rule_broken(run: Run, verdict: str, rule: str, cases: Iterable[Event]) -> Markup:
     cases = list(cases)
     head = el("h3", _chip(verdict), " ", el("code", rule), f" {run.level(rule)} · {plural(len(cases), 'case')}")
-    text = el("p", run.rule(rule).get("text"), class_="rule")
+    text = el("p", prose(run.rule(rule).get("text")), class_="rule")
     listed = [_case(run, case, opened=number == 0 and verdict != "known") for number, case in enumerate(cases)]
     few, more = (listed, []) if len(listed) <= _FEW + 1 else (listed[:_FEW], listed[_FEW:])
     others = el("details", el("summary", f"{len(more)} other cases"), more, class_="others") if more else None
@@ -150,10 +160,13 @@ def _rule_broken(run: Run, verdict: str, rule: str, cases: Iterable[Event]) -> M
 
 
 def _case(run: Run, case: Event, *, opened: bool) -> Markup:
-    summary = el("summary", el("code", case["id"]), " ", el("span", case.get("known") or case["message"]))
+    summary = el("summary", el("code", case["id"]), " ", el("span", prose(case.get("known") or case["message"])))
     others = [finding for finding in case.get("findings", ()) if finding["text"] != case["message"]]
-    more = [el("li", f"{finding['check']}: {finding['text']} (", " ".join(finding["rules"]), ")") for finding in others]
-    told = [el("p", one) for one in (case["message"] if case.get("known") else None, remark(case)) if one]
+    more = [
+        el("li", f"{finding['check']}: ", prose(finding["text"]), f" ({' '.join(finding['rules'])})")
+        for finding in others
+    ]
+    told = [el("p", prose(one)) for one in (case["message"] if case.get("known") else None, remark(case)) if one]
     command = replay(run, case)
     again = el("p", "Replay: ", el("code", command)) if command else None
     body = (sequence(case, run.header.get("started")), el("ul", more) if more else None, told, again)
@@ -181,7 +194,7 @@ def _rules(run: Run) -> Markup:
         many = sum(name in case["rules"] for case in run.cases)
         cells = (el("th", el("code", name), scope="row"), el("td", run.level(name)), el("td", chip), el("td", many))
         rows.append(
-            el("tr", cells, el("td", rule["text"], el("br") if why else None, el("small", why) if why else None))
+            el("tr", cells, el("td", prose(rule["text"]), el("br") if why else None, el("small", why) if why else None))
         )
     return el(
         "div", el("table", _heads("Rule", "Level", "Became", "Cases", "Text"), el("tbody", rows)), class_="scroll"
@@ -200,7 +213,7 @@ def _cases(run: Run) -> Markup:
                 "tr",
                 cells,
                 el("td", f"{case['duration_s']:.2f} s", class_="number"),
-                el("td", case["message"]),
+                el("td", prose(case["message"])),
                 data_verdict=case["verdict"],
             )
         )

@@ -15,7 +15,7 @@ __all__ = ["timing"]
 _ROWS = 48
 """How many measurements of a timer are drawn: all that lie outside their windows, and a sample of the others."""
 
-_WIDTH, _ROW, _LEFT, _RIGHT, _AXIS = 720, 7, 12, 46, 34
+_WIDTH, _ROW, _LEFT, _RIGHT, _AXIS = 720, 7, 46, 46, 34
 
 
 @frozen
