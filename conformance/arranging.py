@@ -128,13 +128,11 @@ def _named(arguments: argparse.Namespace, given: Mapping[str, Any]) -> str | Non
 
 
 def refuse_unchecked(document: Document) -> None:
-    """Raise Stop for a document that the suite cannot set up: it makes no links, and follows no elections."""
-    why = "its connections need a link, and the suite makes none" if document.links else ""
-    why = "its rooms have a life of their own, and the suite follows none" if document.groups else why
-    if why:
+    """Raise Stop for a document that the suite cannot set up: it follows no elections."""
+    if document.groups:
         raise Stop(
             Exit.USAGE,
-            f"`{document.name}` is served, but not checked yet: {why}",
+            f"`{document.name}` is served, but not checked yet: the suite follows no rooms with a life of their own",
             f"`handfast serve {document.name}` serves it, and `handfast list {document.name}` shows its rules",
         )
 

@@ -8,11 +8,13 @@ from typing import Any
 from attrs import evolve, frozen
 
 from conformance.edges import invalid_payloads
-from conformance.exploring import Route, credential
+from conformance.exploring import Route, credential, taken_up
 from conformance.plan import SOON, Plan
 from conformance.scripts import Close, Expire, Idle, Open, Raw, Send, Settle, Step, token
 from spec.abstraction import LONG, Answer, Input
-from spec.expressions import compile_expression, root_of
+from spec.abstraction.classes import list_of
+from spec.expressions import compile_expression, root_of, with_member
+from spec.model import Update
 
 __all__ = ["WHO", "Concretizer", "Script"]
 
@@ -119,7 +121,7 @@ class Concretizer:
         if wanted.kind == "hear":
             state, _ = self._speaker(wanted.name)
             who, room = (_FAR, "b") if wanted.elsewhere else (_PEER, "a")
-            yield from self._plan.routes[state].steps(who, room=room)
+            yield from self._plan.members[state].steps(who, room=room)
         elif any(value == "seen" and self._kind(fact) == "memory" for fact, value in wanted.facts):
             yield from self._accepted(wanted.name, subject)
 
@@ -141,7 +143,7 @@ class Concretizer:
     def _speaker(self, heard: str) -> tuple[str, str]:
         """A state and the client message by which a member of it makes others hear a message."""
         for state, message in self._plan.broadcasts():
-            if any(said.message == heard for said in self._plan.said(self._plan.routes[state], message)):
+            if any(said.message == heard for said in self._plan.said(self._plan.members[state], message)):
                 return state, message
         raise LookupError(f"no state that a client can reach makes others hear {heard}")
 
@@ -150,17 +152,47 @@ class Concretizer:
     def _move(self, wanted: Input, state: str, subject: str, label: str, left: float | None) -> Iterator[Step]:
         match wanted.kind:
             case "open":
-                yield self._open(wanted, subject, left)
+                yield from self._entered(wanted, subject, left)
             case "wait":
                 timers = self._layer.countdowns.get(state, ())
                 yield Expire(WHO, timers[0].name) if timers else Idle(None)
             case "close":
                 yield Close(WHO)
             case "hear":
-                yield self._plan.send(_FAR if wanted.elsewhere else _PEER, self._speaker(wanted.name)[1])
+                who, room = (_FAR, "b") if wanted.elsewhere else (_PEER, "a")
+                yield self._plan.send(who, self._speaker(wanted.name)[1], room=room)
             case _:
+                yield from self._listed(wanted, label)
                 yield self._receive(wanted, subject, label, left)
         yield Settle()
+
+    def _listed(self, wanted: Input, label: str) -> Iterator[Step]:
+        """What puts into a list the name that an input is to find there."""
+        for fact, value in wanted.facts:
+            if self._kind(fact) == "in_list" and value == "in":
+                name = list_of(self._document.facts[fact])
+                for message, pointer in self._adding(name):
+                    send = self._plan.send(WHO, message)
+                    yield evolve(send, payload=with_member(send.payload, pointer, {"$id": label}))
+                    yield Settle()
+                    break
+
+    def _adding(self, name: str) -> Iterator[tuple[str, str]]:
+        """The messages that add to a list, each with the pointer to what it adds."""
+        for state in self._document.states.values():
+            for message, cases in state.receive.items():
+                added = [e.add[name] for case in cases for e in case.do if isinstance(e, Update) and name in e.add]
+                yield from ((message, str(item).partition("#")[2]) for item in added)
+
+    def _entered(self, wanted: Input, subject: str, left: float | None) -> Iterator[Step]:
+        """The opening; where it takes up a link, it is one that its client has made, or one that there is not."""
+        opening = self._open(wanted, subject, left)
+        name = taken_up(self._document)
+        unknown = any(value == "unknown" and self._kind(fact) == "link" for fact, value in wanted.facts)
+        if unknown and name is not None:
+            yield evolve(opening, query=(*opening.query, (name, {"$id": "no-such-link"})))
+        else:
+            yield from self._plan.entry(opening, WHO)
 
     def _open(self, wanted: Input, subject: str, left: float | None) -> Open:
         opening = Open(WHO)
@@ -217,6 +249,10 @@ class Concretizer:
             words["recipe"] = self._plan.words_for(verdict)
         identifier = {"$id": f"seen-{subject}"} if classes.get("memory") == "seen" else None
         send = self._plan.send(WHO, wanted.name, id=identifier, **words)
+        for fact in (self._document.facts[name] for name, _ in wanted.facts):
+            if fact.kind == "in_list":
+                pointer = str(fact.options["value"]).partition("#")[2]
+                send = evolve(send, payload=with_member(send.payload, pointer, {"$id": label}))
         if verdict == "absent" and "token" in classes:
             send = self._bare(send)
         if self._elsewhere(wanted):

@@ -71,8 +71,19 @@ def _objects(schema: Mapping[str, Any], value: Any, root: Mapping[str, Any], at:
         yield from _objects(schema["items"], value[0], root, f"{at}/0")
 
 
+def _items(schema: Mapping[str, Any], payload: list[Any]) -> Iterator[Mapping[str, Any]]:
+    """The schemas of the items of a list."""
+    first = schema.get("prefixItems", [])
+    for index in range(len(payload)):
+        yield first[index] if index < len(first) else schema.get("items", {})
+
+
 def _members(form: Form, payload: Mapping[str, Any]) -> Iterator[_Place]:
-    """The members that the objects of a payload may have."""
+    """The members that the objects of a payload may have, and the items that a list has which is the payload."""
+    if isinstance(payload, list):
+        yield _Place("list", "", form.schema)
+        for index, schema in enumerate(_items(form.schema, payload)):
+            yield _Place(f"item-{index}", f"/{index}", _resolved(schema, form.schema))
     for place in _objects(form.schema, payload, form.schema):
         for name, schema in place.schema.get("properties", {}).items():
             label = f"{place.name}-{name}" if place.name else name
@@ -109,7 +120,7 @@ def _fitting(schema: Mapping[str, Any], value: Any) -> dict[str, Any]:
     if {"integer", "number"} & set(types):
         found |= {kind: schema[bound] for kind, bound in (("least", "minimum"), ("most", "maximum")) if bound in schema}
     if isinstance(value, list) and value:
-        found["several"] = value[:1] * min(3, schema.get("maxItems", 3))
+        found["several"] = value[:1] * max(schema.get("minItems", 1), min(3, schema.get("maxItems", 3)))
         if "maxItems" in schema:
             found["most"] = value[:1] * schema["maxItems"]
     if "null" in types:
@@ -176,11 +187,11 @@ def _unfitting(schema: Mapping[str, Any], value: Any) -> dict[str, Any]:
         found["no-member"] = "handfast-none"
     if schema.get("format") == "date-time":
         found |= {"empty": "", "words": "now", "no-zone": "2026-01-01T00:00:00", "month-13": "2026-13-01T00:00:00Z"}
-    if isinstance(value, list) and value:
+    if isinstance(value, list) and (value or "maxItems" in schema):
         found |= {"empty": []} if schema.get("minItems") else {}
-        found |= {"too-many": value[:1] * (schema["maxItems"] + 1)} if "maxItems" in schema else {}
+        found |= {"too-many": (value[:1] or ["x"]) * (schema["maxItems"] + 1)} if "maxItems" in schema else {}
         # What comes first would be accepted without the last.
-        found |= {"last-wrong": [*value[:1], *value[:1], None]} if schema.get("items") else {}
+        found |= {"last-wrong": [*value[:1], *value[:1], None]} if value and schema.get("items") else {}
     return found
 
 

@@ -24,19 +24,35 @@ from conformance.scripts import (
     Send,
     Settle,
     Step,
+    Stream,
     token,
 )
 from conformance.symbols import Symbols
+from spec.bindings.registry import BINDINGS
 from spec.machine import Binary, Emission, NotUTF8, Output, Refusal, Text, Upgrade
-from spec.machine.values import Breach, Frame
+from spec.machine.values import Breach, Choice, Frame
 from spec.machine.world import CLOSED, World
 from spec.messages import Ear
-from spec.model import Message
+from spec.model import Attach, Create, Document, Message
 
 if TYPE_CHECKING:
     from conformance.target import Target
 
-__all__ = ["Endless", "Explorer", "Rehearsal", "Route", "Stage", "credential", "example"]
+__all__ = [
+    "Endless",
+    "Explorer",
+    "Rehearsal",
+    "Route",
+    "Stage",
+    "credential",
+    "example",
+    "in_room",
+    "of_client",
+    "opened",
+    "queried_by",
+    "taken_up",
+    "ticket",
+]
 
 _MOST_FIRED = 100
 """How many timers may fire while a script waits for one moment: more fire without end."""
@@ -48,7 +64,7 @@ class Rehearsal:
 
     `outputs` are those of the last step that sent anything; `states` are the clients' states, `dues` their timers;
     `unheard` counts the steps of clients that by the rules have no connection then; `shared` says that a message
-    reaches a room which is not this script's alone.
+    reaches a room which is not this script's alone, `made` that the last request made a link.
     """
 
     answer: Refusal | Upgrade | None
@@ -59,17 +75,19 @@ class Rehearsal:
     elapsed: float
     unheard: int = 0
     shared: bool = False
+    made: bool = False
 
 
 @frozen
 class Route:
-    """How a client comes into a state: an opening, then messages that carry a token or not."""
+    """How a client comes into a state: requests that make its link, an opening, then messages with a token or not."""
 
     state: str
     opening: Open
     sends: tuple[Send, ...] = ()
     short: bool = False
     _left: float = field(default=30.0, alias="left")
+    before: tuple[Post, ...] = ()
 
     def steps(
         self,
@@ -98,13 +116,27 @@ class Route:
             room=room,
             address=address,
             headers=_with_token(self.opening.headers, wanted),
-            query=_with_token(self.opening.query, wanted),
+            query=of_client(_with_token(self.opening.query, wanted), client),
         )
-        steps: list[Step] = [opening, Settle()]
+        steps: list[Step] = [
+            evolve(
+                post,
+                client=client,
+                headers=_with_token(post.headers, wanted),
+                query=_with_token(post.query, wanted),
+            )
+            for post in self.before
+        ]
+        steps += [opening, Settle()]
         for send in self.sends:
-            payload = _in_room(_with_token(send.payload, wanted), room)
+            payload = in_room(_with_token(send.payload, wanted), room)
             steps += [evolve(send, client=client, id=id, payload=payload), Settle()]
         return tuple(steps)
+
+
+def opened(steps: Iterable[Step], **changed: Any) -> tuple[Step, ...]:
+    """A route's steps with another opening."""
+    return tuple(evolve(step, **changed) if isinstance(step, Open) else step for step in steps)
 
 
 def _with_token(value: Any, wanted: Mapping[str, Any]) -> Any:
@@ -118,13 +150,24 @@ def _with_token(value: Any, wanted: Mapping[str, Any]) -> Any:
     return [_with_token(member, wanted) for member in value] if isinstance(value, list) else value
 
 
-def _in_room(value: Any, room: Any) -> Any:
+def of_client(value: Any, client: str) -> Any:
+    """Replace whose link a symbol names."""
+    if isinstance(value, Mapping):
+        if set(value) == {"$link"}:
+            return {"$link": {**value["$link"], "of": client}}
+        return {name: of_client(member, client) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(of_client(member, client) for member in value)
+    return value
+
+
+def in_room(value: Any, room: Any) -> Any:
     """Replace the name of every room in a value by the one wanted, a label or a symbol."""
     if isinstance(value, Mapping):
         if set(value) == {"$room"}:
             return {"$room": room} if isinstance(room, str) else room
-        return {name: _in_room(member, room) for name, member in value.items()}
-    return [_in_room(member, room) for member in value] if isinstance(value, list) else value
+        return {name: in_room(member, room) for name, member in value.items()}
+    return [in_room(member, room) for member in value] if isinstance(value, list) else value
 
 
 def example(message: Message, index: int = 0, **more: Any) -> Any:
@@ -152,7 +195,9 @@ class Explorer:
         self.target = target
         self.document = target.document
         self._stage = Stage(target)
+        self.ways = [post for post in negotiations(target.document) if self.rehearse([post]).made]
         self.routes = self._explore()
+        self.members = {state: self._member(route) for state, route in self.routes.items()}
 
     def rehearse(self, steps: Iterable[Step]) -> Rehearsal:
         """Play steps on the machine in a time of its own."""
@@ -174,6 +219,16 @@ class Explorer:
             stage.step(step)
         return stage.rehearsal
 
+    def entry(self, opening: Open, subject: str | None = None, way: int = 0) -> tuple[Step, ...]:
+        """An opening, behind the request that makes its link where there is one to take up."""
+        name = taken_up(self.document)
+        if name is None or not self.ways:
+            return (opening,)
+        made = evolve(self.ways[way], client=opening.client)
+        wanted = token("valid", subject or opening.client)
+        post = evolve(made, headers=_with_token(made.headers, wanted), query=_with_token(made.query, wanted))
+        return (post, evolve(opening, query=(*opening.query, ticket(self.document, opening.client))))
+
     def _openings(self) -> list[Open]:
         """Ways to ask for an upgrade, the plainest of the newest version first."""
         offers = [(version.subprotocol,) for version in self.document.versions if version.subprotocol] + [()]
@@ -186,19 +241,33 @@ class Explorer:
         routes: dict[str, Route] = {}
         frontier = []
         for opening in self._openings():
-            state = self.rehearse([opening]).states.get("x")
+            *before, entering = self.entry(opening, "ana")
+            assert isinstance(entering, Open)
+            state = self.rehearse([*before, entering]).states.get("x")
             if state is not None and state not in routes:
-                routes[state] = Route(state, opening)
+                posts = tuple(step for step in before if isinstance(step, Post))
+                routes[state] = Route(state, entering, before=posts)
                 frontier.append(routes[state])
         while frontier:
             route = frontier.pop(0)
             for send, short in self._moves(route):
-                found = Route("", route.opening, (*route.sends, send), short)
+                found = Route("", route.opening, (*route.sends, send), short, before=route.before)
                 state = self.rehearse(found.steps("x")).states.get("x", CLOSED)
                 if state != CLOSED and state not in routes:
                     routes[state] = evolve(found, state=state)
                     frontier.append(routes[state])
         return self._by_short_tokens(routes)
+
+    def _member(self, route: Route) -> Route:
+        """The way to a state as a member of a room, where one more message makes the client one."""
+        if self.behind(route.steps("x")).members():
+            return route
+        for send, short in self._moves(route):
+            found = evolve(route, sends=(*route.sends, send), short=short)
+            stage = self.behind(found.steps("x"))
+            if stage.state("x") == route.state and stage.members():
+                return found
+        return route
 
     def _moves(self, route: Route) -> Iterable[tuple[Send, bool]]:
         for message in self.document.messages.values():
@@ -220,6 +289,45 @@ def credential(place: Mapping[str, str], value: Any) -> dict[str, Any]:
     if "header" in place:
         return {"headers": ((place["header"], {"$join": [f"{place['scheme']} ", value]}),)}
     return {"query": ((place["query"], value),)}
+
+
+def taken_up(document: Document) -> str | None:
+    """The query parameter by which an opening takes up a link, None where it takes up none."""
+    attached = [e for row in document.opening for e in row.do if isinstance(e, Attach)]
+    return next((name for effect in attached if (name := queried_by(effect.key)) is not None), None)
+
+
+def queried_by(expression: Any) -> str | None:
+    """The query parameter that an expression reads, None where it reads something else."""
+    text = str(expression)
+    return text.removeprefix("$query.") if text.startswith("$query.") else None
+
+
+def ticket(document: Document, client: str) -> tuple[str, Any]:
+    """The part of a query that takes up the link that a request of a client has made."""
+    effect = next(e for row in document.opening for e in row.do if isinstance(e, Attach))
+    return str(taken_up(document)), {"$link": {"of": client, "field": document.links[effect.link].key}}
+
+
+def negotiations(document: Document) -> list[Post]:
+    """Requests that may make a link, the plainest for the newest version first."""
+    found = []
+    for endpoint in document.http.values():
+        if any(isinstance(effect, Create) for row in endpoint.rows for effect in row.do):
+            facts = [document.facts[name] for name in dict.fromkeys(n for row in endpoint.rows for n in row.when)]
+            versions: list[tuple[tuple[str, Any], ...]] = [()]
+            for fact in facts:
+                name = queried_by(fact.options.get("of")) if fact.kind == "number" else None
+                if name is not None:
+                    limit = int(fact.options["limit"])
+                    versions = [((name, str(limit + 1)),), (), ((name, str(limit)),)]
+            plain = Post("x", endpoint.name, dict(endpoint.examples[0]))
+            for version in versions:
+                for place in document.credential_places():
+                    parts = credential(place, token())
+                    query = (*version, *parts.pop("query", ()))
+                    found.append(evolve(plain, query=query, **parts))
+    return found
 
 
 class Endless(Exception):
@@ -270,7 +378,7 @@ class Stage:
         self._step(step)
         mine = self._outputs if self._outputs is not before else []
         self.spoke = any(isinstance(output, Emission) and output.broadcast for output in mine)
-        sends = isinstance(step, Open | Post | Send | Raw)
+        sends = isinstance(step, Open | Post | Send | Stream | Raw)
         rules = (*getattr(step, "rules", ()), *(self._rules if sends else ()), *(r for o in mine for r in o.rules))
         before = self._outputs
         self._tick(self._now)
@@ -319,6 +427,7 @@ class Stage:
             self._now - self._epoch,
             self._unheard,
             self._shared,
+            isinstance(self._answer, Refusal) and self._answer.link is not None,
         )
 
     def _step(self, step: Step) -> None:
@@ -343,6 +452,9 @@ class Stage:
             case Send(client=client):
                 text = self._symbols.message(step)
                 self._hear_frame(client, Text(text, len(text.encode("utf-8", "surrogatepass"))))
+            case Stream(client=client, messages=messages):
+                text = "".join(map(self._symbols.message, messages))
+                self._hear_frame(client, Text(text, len(text.encode("utf-8", "surrogatepass"))))
             case Raw(client=client, text=text, binary=binary, not_utf8=bad):
                 if text is not None:
                     plain = str(self._symbols.value(text))
@@ -366,6 +478,11 @@ class Stage:
         self._answer = answer = self._machine.request(self._world, step.endpoint, request, self._now)
         self._rules, self._outputs = answer.rules, list(answer.outputs)
         self._hear([answer, *answer.outputs])
+        link = self._world.links.numbered(answer.link) if answer.link is not None else None
+        if link is not None:
+            open_ = [value for value in link.fields.values() if isinstance(value, Choice) and value.number is not None]
+            self._world.links.learn({c.number: f"handfast-chosen-{c.number}" for c in open_ if c.number is not None})
+            self._symbols.learn(step.client, {n: v for n, v in link.fields.items() if isinstance(v, str)})
 
     def _end(self, client: str) -> None:
         if client in self._numbers:
@@ -374,7 +491,8 @@ class Stage:
 
     def _frames(self, step: Frames) -> None:
         """What frames amount to, where that is open, as a server takes them that takes the first way."""
-        receiver = self._receivers.setdefault(step.client, Receiver(self._machine.largest))
+        ended = bool(BINDINGS[self._target.document.binding].ends)
+        receiver = self._receivers.setdefault(step.client, Receiver(self._machine.largest, ended))
         # What is repeated amounts to the same the hundredth time.
         data, _ = self._symbols.frames(evolve(step, times=min(step.times, 2)))
         for event in receiver.feed(data):
@@ -400,11 +518,20 @@ class Stage:
             self._rules += orders[0] if orders else ()
 
     def _expire(self, client: str, timer: str | None) -> None:
+        dues = self._dues(client, timer)
+        while dues:
+            self._tick(min(dues))
+            dues = self._dues(client, timer) if timer is None else []
+
+    def _dues(self, client: str, timer: str | None) -> list[float]:
         connection = self._world.connections.get(self._numbers.get(client, 0))
         timers = connection.timers.items() if connection else ()
-        dues = [due.at for (state, name), due in timers if timer == name or (timer is None and state)]
-        if dues:
-            self._tick(max(dues) if timer is None else min(dues))
+        rule = self._machine.document.timer
+        return [
+            due.at
+            for (state, name), due in timers
+            if timer == name or (timer is None and state and not rule(state, name).restarts)
+        ]
 
     def _attend(self, output: Output) -> None:
         """Answer what a client that is there answers at once."""

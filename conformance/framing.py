@@ -133,10 +133,13 @@ class _Head:
 class Receiver:
     """Reads what one client sends; `largest` is the size over which a message is refused.
 
+    Where messages have ends of their own (`ended`), frames have no bound but that of who reads them.
+
     Call `feed` with bytes as they are sent. Behind a close or a breach nothing is told but texts.
     """
 
     largest: int
+    ended: bool = False
     _buffer: bytearray = field(factory=bytearray)
     _told_head: bool = False
     _over: bool = False
@@ -205,7 +208,8 @@ class Receiver:
         if problem is not None:
             return [Took((None, Breach(problem)))]
         if not head.control and len(self._payload) + head.length > self.largest:
-            return [Took((None, Binary(len(self._payload) + head.length)))]
+            announced = Breach("length") if self.ended else Binary(len(self._payload) + head.length)
+            return [Took((None, announced))]
         return [Took((None,))]
 
     def _frame(self, head: _Head, payload: bytes) -> Took | Pinged | Closed | None:
@@ -242,11 +246,14 @@ class Receiver:
         if final:
             assert frame is not None
             return (frame, Breach("length")) if self._lax else (frame,)
-        return (None, frame) if frame is not None or size > self.largest else (None,)
+        return (None, frame) if frame is not None or self._exceeds(size) else (None,)
+
+    def _exceeds(self, size: int) -> bool:
+        return size > self.largest and not self.ended
 
     def _read(self, *, final: bool) -> Text | Binary | NotUTF8 | None:
         size = len(self._payload)
-        if self._opcode == BINARY or size > self.largest:
+        if self._opcode == BINARY or self._exceeds(size):
             return Binary(size, bytes(self._payload) if final else b"")
         try:
             text = codecs.getincrementaldecoder("utf-8")().decode(bytes(self._payload), final)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, evolve
 
-from conformance.exploring import Explorer, Rehearsal, Route, Stage, example
+from conformance.exploring import Explorer, Rehearsal, Route, Stage, example, in_room
 from conformance.scripts import Case, Open, Send, Settle, Step
 from spec.abstraction import Input, abstract, hsi, merged, transition_cover
 from spec.bindings.registry import BINDINGS
 from spec.machine import Emission
 from spec.machine.world import CLOSED
-from spec.model import Document, Message
+from spec.model import Case as Row
+from spec.model import Document, Emit, Fail, Message
 
 if TYPE_CHECKING:
     from conformance.target import Target
@@ -53,6 +54,7 @@ class Plan:
         self.book: TokenBook = target.book
         self.explorer = Explorer(target)
         self.routes = self.explorer.routes
+        self.members = self.explorer.members
         self.untried: dict[str, str] = {}
         self.left_out: list[str] = []
         if not self.binding.enveloped:
@@ -118,16 +120,21 @@ class Plan:
         """A valid message, made of the first example; `token` words go into its token."""
         kinds = ("left", "label", "subject", "recipe")
         words: dict[str, Any] = {str(key): more.pop(key) for key in kinds if key in more}
+        room = more.pop("room", "a")
         payload = example(self.message(message), **{"subject": client, **_but(words, "recipe")})
+        payload = in_room(payload, room) if room != "a" else payload
         if "recipe" in words:
             payload = _with_recipe(payload, words["recipe"])
         return Send(client, message, payload, **more)
 
     def opens(self, route: Route, **more: Any) -> Open:
         """The opening of a route, for one client."""
-        first = route.steps("ana")[0]
-        assert isinstance(first, Open)
+        first = next(step for step in route.steps("ana") if isinstance(step, Open))
         return evolve(first, **more)
+
+    def entry(self, opening: Open, subject: str | None = None, way: int = 0) -> tuple[Step, ...]:
+        """An opening, behind the request that makes its link where there is one to take up."""
+        return self.explorer.entry(opening, subject, way)
 
     def broadcasts(self) -> list[tuple[str, str]]:
         """Every (state, client message) by which a member of a room speaks to it."""
@@ -137,7 +144,7 @@ class Plan:
 
     def _find_broadcasts(self) -> list[tuple[str, str]]:
         found = []
-        for state, route in self.routes.items():
+        for state, route in self.members.items():
             for message in self.client_messages():
                 if any(emission.broadcast for emission in self.said(route, message.name)):
                     found.append((state, message.name))
@@ -165,14 +172,27 @@ class Plan:
     def _find_probe(self, route: Route) -> str | None:
         """A message that is accepted in a state: one that carries no token before one that does."""
         secret = {name for name, _ in self.secrets()}
-        for message in sorted(self.client_messages(), key=lambda message: message.name in secret):
+        plain = {message.name for message in self.client_messages() if self._only_replies(route.state, message.name)}
+        for message in sorted(self.client_messages(), key=lambda one: (one.name in secret, one.name not in plain)):
             rehearsal = self.explorer.rehearse([*route.steps("ana"), self.send("ana", message.name)])
-            refused = any(
-                isinstance(o, Emission) and o.message == self.document.error_message for o in rehearsal.outputs
-            )
+            refused = any(isinstance(o, Emission) and o.code is not None for o in rehearsal.outputs)
             if rehearsal.states.get("ana", CLOSED) != CLOSED and rehearsal.outputs and not refused:
                 return message.name
         return None
+
+    def cases_of(self, state: str, message: str) -> tuple[Row, ...]:
+        """The cases that decide a message in a state, none where it is handled as a stranger."""
+        for path in self.document.states[state].chain:
+            if message in self.document.states[path].receive:
+                return self.document.states[path].receive[message]
+        return self.document.receive.get(message, ())
+
+    def _only_replies(self, state: str, message: str) -> bool:
+        """Whether nothing comes of a message but an answer."""
+        effects = [effect for case in self.cases_of(state, message) for effect in case.do]
+        return all(
+            isinstance(effect, Fail) or (isinstance(effect, Emit) and effect.reply == "must") for effect in effects
+        )
 
     def probe(self, steps: Iterable[Step], client: str, rules: tuple[str, ...] = ()) -> tuple[Step, ...]:
         """Steps that show that a client's connection still works after others, empty where it does not live."""
@@ -213,7 +233,7 @@ def _with_recipe(value: Any, recipe: Mapping[str, Any]) -> Any:
         if "$token" in value:
             return {"$token": {**value["$token"], **recipe}}
         return {name: _with_recipe(member, recipe) for name, member in value.items()}
-    return value
+    return [_with_recipe(member, recipe) for member in value] if isinstance(value, list) else value
 
 
 _ = asdict

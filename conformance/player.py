@@ -22,6 +22,7 @@ from spec.bindings.json import encode
 from spec.bindings.registry import BINDINGS
 from spec.expressions import pointer_get, pointer_put
 from spec.machine import Binary, NotUTF8, Text
+from spec.messages import Ear
 from spec.tracker import Finding, Firing, Tracker
 
 __all__ = ["Entry", "Outcome", "Player"]
@@ -142,6 +143,7 @@ class Player:
         self._seen: list[Observed] = []
         self._step_number = 0
         self._silent: set[str] = set()
+        self._ears: dict[str, Ear] = {}
         self._attended = {
             message.name: message.server.answered_by
             for message in target.document.messages.values()
@@ -232,6 +234,8 @@ class Player:
                 await self._post(step)
             case scripts.Send():
                 await self._send(step)
+            case scripts.Stream():
+                await self._stream(step)
             case scripts.Raw():
                 await self._raw(step)
             case scripts.Fragment(client, text, first):
@@ -293,6 +297,7 @@ class Player:
         self._note(step.client, "<", f"{answer.status} {answer.body[:200]}".rstrip(), at)
         self._observe(step.client, "http", (answer.status, answer.body, None), at)
         self._tracker.answered(step.client, answer, at)
+        self._symbols.learn(step.client, self._tracker.link(step.client))
         self._changed.set()
 
     def _address(self, label: str) -> str | None:
@@ -307,6 +312,14 @@ class Player:
         payload = text.encode("utf-8", "surrogatepass")
         note = text if step.fragments == 1 else f"{text} (in {step.fragments} fragments)"
         await self._send_text(step.client, payload, Text(text, len(payload)), note, step.rules, step.fragments)
+
+    async def _stream(self, step: scripts.Stream) -> None:
+        text = "".join(map(self._symbols.message, step.messages))
+        size = step.each or len(text)
+        for start in range(0, len(text), size):
+            part = text[start : start + size]
+            payload = part.encode("utf-8", "surrogatepass")
+            await self._send_text(step.client, payload, Text(part, len(payload)), part, step.rules)
 
     async def _raw(self, step: scripts.Raw) -> None:
         if step.text is not None:
@@ -360,7 +373,8 @@ class Player:
 
     async def _write(self, client: str, parts: list[tuple[bytes, tuple[str, ...]]]) -> None:
         """Send bytes in one piece, and tell the tracker what they amount to."""
-        receiver = self._receivers.setdefault(client, Receiver(self._target.machine.largest))
+        ended = bool(BINDINGS[self._target.document.binding].ends)
+        receiver = self._receivers.setdefault(client, Receiver(self._target.machine.largest, ended))
         for data, rules in parts:
             for event in receiver.feed(data):
                 self._tell(client, event, rules)
@@ -441,9 +455,11 @@ class Player:
         """Answer what a client that is there answers at once."""
         if not self._attended or client in self._silent:
             return
-        binding, discriminator = BINDINGS[self._target.document.binding], self._target.document.envelope.discriminator
-        for body in binding.decoder("server", None).feed(Text(text, len(text))):
-            name = pointer_get(body, discriminator) if isinstance(body, dict) else None
+        document = self._target.document
+        binding, discriminator = BINDINGS[document.binding], document.envelope.discriminator
+        ear = self._ears.setdefault(client, Ear(document, "server"))
+        for read in ear.hear(Text(text, len(text))):
+            name = pointer_get(read.body, discriminator) if isinstance(read.body, dict) else None
             answer = self._attended.get(name) if isinstance(name, str) else None
             if answer is not None and self._nursery is not None:
                 said: dict[str, Any] = {}
@@ -486,7 +502,9 @@ class Player:
             return
         self._note(client, ".", waits := f"waits for {timer or 'its timers'}")
         self._observe(client, "wait", waits, self._clock())
-        await self._until(lambda: not self._tracker.running(client, timer) and self._settled(), 0.0)
+        # A timer that what is sent or received restarts runs on, to a later moment.
+        first = self._tracker.due_at(client, timer) if timer is not None else None
+        await self._until(lambda: self._tracker.fired_since(client, timer, first) and self._settled(), 0.0)
 
     async def _idle(self, seconds: float) -> None:
         await self._until(lambda: False, 0.0, self._clock() + seconds)

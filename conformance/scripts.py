@@ -5,7 +5,8 @@ Values that only a run knows are symbols, mappings with one key that begins with
 `{"$token": {"recipe": "valid", "subject": "ana", "left": 600}}` a token, minted when first needed (same symbol, same
 token); `{"$id": "first"}` a message id, fresh in each run; `{"$room": "a"}` a name of a room; `{"$join": [...]}` texts
 put together; `{"$fill": {"text": "x", "times": 4000}}` a text repeated; `{"$path": "a"}` the request path of a room;
-`{"$deployed": "service_token"}` what the deployment gave.
+`{"$deployed": "service_token"}` what the deployment gave; `{"$link": {"of": "ana", "field": "token"}}` a field of the
+link that a request of this client has made.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ __all__ = [
     "Settle",
     "Stall",
     "Step",
+    "Stream",
     "case_from_data",
     "case_to_data",
     "extent",
@@ -154,7 +156,7 @@ class Post:
     """Send a request to an endpoint, and read its answer.
 
     `body` is JSON, or `text` stands in its place; `pad_to` fills it with a member to so many bytes. `credential` is
-    what stands behind `Bearer`, None for no header.
+    what stands behind `Bearer`, None for no header. `method` is another than the endpoint's own.
     """
 
     client: str
@@ -163,7 +165,19 @@ class Post:
     text: Any = None
     credential: Any = None
     headers: tuple[tuple[str, Any], ...] = ()
+    query: tuple[tuple[str, Any], ...] = ()
+    method: str | None = None
     pad_to: int | None = field(default=None, validator=_within(0, _LARGEST))
+    rules: tuple[str, ...] = ()
+
+
+@frozen
+class Stream:
+    """Send messages as one text that is cut into frames of so many characters, or into none (None)."""
+
+    client: str
+    messages: tuple[Send, ...] = field(validator=_some)
+    each: int | None = field(default=None, validator=_within(1, _LARGEST))
     rules: tuple[str, ...] = ()
 
 
@@ -299,7 +313,7 @@ class Reset:
     gently: bool = False
 
 
-_Talk = Open | Knock | Post | Send | Raw | Fragment | Frames | Ping | Close
+_Talk = Open | Knock | Post | Send | Stream | Raw | Fragment | Frames | Ping | Close
 Step = _Talk | Hold | Release | Stall | HalfClose | Reset | Settle | Expire | Idle
 
 _STEPS: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in get_args(Step)}

@@ -124,6 +124,14 @@ def _token(inner: Any) -> bool:
     return True
 
 
+def _link(inner: Any) -> bool:
+    return (
+        isinstance(inner, Mapping)
+        and inner.keys() == {"of", "field"}
+        and all(isinstance(inner[name], str) for name in inner)
+    )
+
+
 def _fill(inner: Any) -> bool:
     if not isinstance(inner, Mapping) or inner.keys() != {"text", "times"}:
         return False
@@ -134,6 +142,7 @@ def _fill(inner: Any) -> bool:
 _FITTING: dict[str, Callable[[Any], bool]] = {
     "$token": _token,
     "$fill": _fill,
+    "$link": _link,
     "$join": lambda inner: isinstance(inner, list | tuple),
     **dict.fromkeys(("$id", "$room", "$subject", "$path"), lambda inner: inner is None or isinstance(inner, str | int)),
 }

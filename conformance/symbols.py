@@ -17,7 +17,7 @@ from spec.bindings.registry import BINDINGS
 from spec.bindings.spelling import spell
 from spec.expressions import pointer_get, pointer_parts, pointer_put, rfc3339, root_of
 from spec.machine import Request
-from spec.model import Document, Set
+from spec.model import Document, Endpoint, Set
 
 if TYPE_CHECKING:
     from conformance.target import Target
@@ -61,11 +61,18 @@ class Symbols:
         self._ids = 0
         self._mint, self._told = mint, minted
         self._tokens: dict[str, Minted] = {}
+        self._links: dict[str, Mapping[str, Any]] = {}
+
+    def learn(self, client: str, fields: Mapping[str, Any]) -> None:
+        """Note the fields of the link that a client's request has made, once they are known."""
+        if fields:
+            self._links[client] = fields
 
     def copy(self, clock: Callable[[], float]) -> Symbols:
         """The same values so far, in a time of its own."""
         other = Symbols(self._target, clock, 0, self._mint, self._told)
         other._prefix, other._ids, other._tokens = self._prefix, self._ids, dict(self._tokens)
+        other._links = dict(self._links)
         return other
 
     def value(self, value: Any) -> Any:
@@ -106,14 +113,27 @@ class Symbols:
         headers = [("Content-Type", "application/json")]
         if step.credential is not None:
             headers.append(("Authorization", f"Bearer {self.value(step.credential)}".rstrip()))
-        headers += [(name, str(self.value(value))) for name, value in step.headers]
+        # White space around a value is none of it (RFC 9110 section 5.5).
+        headers += [(name, str(self.value(value)).strip()) for name, value in step.headers]
         body = self.value(step.body)
         text = encode(body) if step.text is None else str(self.value(step.text))
         if step.pad_to is not None:
             room = max(0, step.pad_to - len(encode({**body, "padding": ""}).encode()))
             text = encode({**body, "padding": "x" * room})
         data = text.encode("utf-8", "surrogatepass")
-        return Request(endpoint.method, endpoint.path, tuple(headers), address, data)
+        query = [(name, str(self.value(value))) for name, value in step.query]
+        path = endpoint.path + (f"?{urlencode(query)}" if query else "")
+        return Request(step.method or self._method(endpoint), path, tuple(headers), address, data)
+
+    def _method(self, endpoint: Endpoint) -> str:
+        """The method that an endpoint takes, or the first of those that it is said to allow."""
+        facts = [fact for fact in self._target.document.facts.values() if fact.kind == "method"]
+        return endpoint.method if endpoint.method != "any" else str(facts[0].options["allowed"][0])
+
+    def _link(self, wanted: Mapping[str, str]) -> str:
+        # Where no request has made one there is nothing that could be found.
+        known = self._links.get(wanted["of"], {})
+        return str(known.get(wanted["field"], f"{self._prefix}-no-such-link"))
 
     def _deployed(self, name: Any) -> str:
         return self._target.deployment.get(name, "handfast")
@@ -138,9 +158,9 @@ class Symbols:
         for pointer in step.drop:
             _remove(body, pointer)
         if step.pad_to is not None:
-            padded = body if binding.enveloped else body.setdefault(envelope.payload.lstrip("/"), {})
+            padded = body if binding.members else body.setdefault(envelope.payload.lstrip("/"), {})
             padded["padding"] = ""
-            room = max(0, step.pad_to - len(binding.encode(body, encode).encode()))
+            room = max(0, step.pad_to + len(binding.ends) - len(binding.encode(body, encode).encode()))
             wide, rest = divmod(room, len(step.pad_with.encode()))
             padded["padding"] = step.pad_with * wide + "x" * rest
         # A token in other letters would be hidden nowhere.
@@ -248,6 +268,7 @@ _SYMBOLS: dict[str, Callable[[Symbols, Any], Any]] = {
     "$room": Symbols._room,
     "$path": Symbols._target_of,
     "$deployed": Symbols._deployed,
+    "$link": Symbols._link,
     "$subject": Symbols._room,
     "$join": Symbols._join,
     "$fill": Symbols._fill,

@@ -327,10 +327,13 @@ class Wire:
             return
         self._ended = True
         self.heard("close", (int(event.code), event.reason or ""), moment)
-        if not self._closing:
-            payload = b"" if event.code == 1005 else struct.pack("!H", int(event.code))
-            self._closing = True
-            await self._send(encode_frame(CLOSE, payload))
+        if self._closing:
+            # Both have said their last, and some peers wait for the end of the transport (RFC 6455 section 7.1.1).
+            await self.finish()
+            return
+        payload = b"" if event.code == 1005 else struct.pack("!H", int(event.code))
+        self._closing = True
+        await self._send(encode_frame(CLOSE, payload))
 
     async def send_text(self, payload: bytes, fragments: int = 1) -> None:
         """Send one text message, in so many fragments."""

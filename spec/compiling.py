@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spec import model
-from spec.expressions import Chosen, spans
+from spec.expressions import spans
 from spec.loading import Source, find, read, shown
 from spec.parameters import Parameter, parse_value
 from spec.references.names import fact_values, word
@@ -65,8 +65,9 @@ def compile_source(source: Source) -> model.Document:
         timers=tuple(_timer(name, "", entry, "/connection") for name, entry in connection.get("timers", {}).items()),
         farewell=_farewell(data["wire"].get("farewell")),
         query=opening.get("query", {}),
+        frame_rules=tuple(data["wire"]["frames"].get("rules", ())),
         error_forms={
-            name: model.ErrorForm(form["message"], form["payload"], form.get("close"))
+            name: model.ErrorForm(form["message"], form["payload"], _ends(form.get("close")))
             for name, form in errors.get("forms", {}).items()
         },
         links={name: _link(name, entry) for name, entry in data.get("links", {}).items()},
@@ -220,7 +221,10 @@ def _message(name: str, entry: Mapping[str, Any], at: str, definitions: Mapping[
 
 
 def _error(code: str, entry: Mapping[str, Any]) -> model.ErrorCode:
-    close = None if entry["close"] == "none" else entry["close"]
+    given = entry["close"]
+    close: Any = None if given == "none" else _ends(given)
+    if isinstance(given, Mapping):
+        close = {state: _ends(ends) for state, ends in given.items()}
     return model.ErrorCode(code, close, entry.get("retryable"), entry["text"])
 
 
@@ -303,9 +307,7 @@ def _guard(entry: Mapping[str, Any]) -> model.Guard:
 
 def _link(name: str, entry: Mapping[str, Any]) -> model.Link:
     def field(declared: Mapping[str, Any]) -> model.LinkField:
-        chosen = declared.get("chosen")
-        mark = None if chosen is None else Chosen(chosen["kind"], chosen.get("sample"))
-        return model.LinkField(declared.get("list", False), mark, declared.get("first"))
+        return model.LinkField(declared.get("list", False), declared.get("chosen"), declared.get("first"))
 
     return model.Link(
         name=name,
@@ -396,7 +398,7 @@ def _effect(entry: Mapping[str, Any], pointer: str) -> model.Effect:
             told = entry.get("as")
             in_reply = entry.get("in_reply", "must" if told is None else "none")
             return model.Fail(entry["error"], in_reply, entry.get("to"), told)
-    return model.Close(entry["close"])
+    return model.Close(_ends(entry["close"]))
 
 
 def _broadcast(entry: Mapping[str, Any]) -> model.Broadcast:
@@ -415,7 +417,13 @@ def _broadcast(entry: Mapping[str, Any]) -> model.Broadcast:
         per=stream.get("per"),
         key=None if isinstance(to, str) else _key(to["key"]),
         apart=entry.get("apart", False),
+        any_order=entry.get("any_order", False),
     )
+
+
+def _ends(close: Any) -> model.Ends:
+    """How a connection ends: a code, one of several, or a word."""
+    return tuple(close) if isinstance(close, list) else close
 
 
 def _case(entry: Mapping[str, Any], pointer: str) -> model.Case:

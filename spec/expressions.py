@@ -24,6 +24,7 @@ __all__ = [
     "Counts",
     "Evaluate",
     "Moment",
+    "Open",
     "Scope",
     "Unordered",
     "compile_expression",
@@ -67,6 +68,14 @@ class Counts(dict[str, Any]):
     """An object of numbers, in which one that is missing counts 0."""
 
     __slots__ = ()
+
+
+class Open:
+    """A value that somebody else has chosen, and that is not known yet."""
+
+    def written(self, form: str) -> Any:
+        """The same value in another form."""
+        raise NotImplementedError
 
 
 @frozen
@@ -232,6 +241,10 @@ def summed(parts: tuple[Any, ...]) -> Callable[[Scope], float]:
     return lambda scope: sum((part(scope) for part in compiled), 0.0)
 
 
+def _milliseconds(seconds: Any) -> Any:
+    return seconds.written("milliseconds") if isinstance(seconds, Open) else round(1000 * seconds)
+
+
 def compile_template(template: Any) -> Evaluate:
     """Compile a template: mappings and lists of expressions, with `{time: …}` and its like for moments.
 
@@ -247,7 +260,7 @@ def compile_template(template: Any) -> Evaluate:
             return lambda scope: Moment.write(form, value(scope), later(scope))
         if set(template) == {"milliseconds"}:
             seconds = compile_expression(template["milliseconds"])
-            return lambda scope: round(1000 * seconds(scope))
+            return lambda scope: _milliseconds(seconds(scope))
         if set(template) == {"first"}:
             whole = compile_expression(template["first"])
             return lambda scope: next(iter(whole(scope) or ()), None)

@@ -8,14 +8,15 @@ from typing import Any
 
 from attrs import field, frozen
 
-from spec.expressions import Chosen
 from spec.parameters import Parameter
 
 __all__ = [
     "Append",
+    "Attach",
     "Broadcast",
     "Case",
     "Close",
+    "Create",
     "Decide",
     "Document",
     "Effect",
@@ -61,6 +62,9 @@ __all__ = [
 
 Guard = Mapping[str, tuple[str, ...]]
 """Fact name -> the values of it that pass."""
+
+Ends = int | str | tuple[int, ...]
+"""How a connection ends: with a code, with any of several, or as a word says."""
 
 
 @frozen
@@ -186,6 +190,7 @@ class Broadcast:
     others: bool = False
     per: str | None = None
     apart: bool = False
+    any_order: bool = False
 
 
 @frozen
@@ -317,9 +322,9 @@ class Fail:
 
 @frozen
 class Close:
-    """Close the connection with a code, or as a word says (`any`, `disconnect`, `leave`, `may`)."""
+    """Close the connection with a code or one of several, or as a word says (`any`, `disconnect`, `leave`, `may`)."""
 
-    code: int | str
+    code: Ends
 
 
 Effect = (
@@ -467,12 +472,12 @@ class ErrorCode:
     """An error: how the connection ends with it (a code, or a code by state, or not at all)."""
 
     code: str
-    close: int | str | Mapping[str, int | str] | None
+    close: Ends | Mapping[str, Ends] | None
     retryable: bool | None
     text: str
 
-    def closes(self, state: str) -> int | str | None:
-        """The close code or word in a state (a dotted path), or None where the connection stays open."""
+    def closes(self, state: str) -> Ends | None:
+        """How it ends the connection in a state (a dotted path), or None where that stays open."""
         if isinstance(self.close, Mapping):
             for prefix, code in self.close.items():
                 if state == prefix or state.startswith(prefix + "."):
@@ -487,7 +492,7 @@ class ErrorForm:
 
     message: str
     payload: Any
-    close: int | str | None
+    close: Ends | None
 
 
 @frozen
@@ -551,10 +556,10 @@ class Endpoint:
 
 @frozen
 class LinkField:
-    """A field of a link: a list, a value that the server chooses, or one that begins as `first`."""
+    """A field of a link: a list, a value that the server chooses (as `chosen` says), or one that begins as `first`."""
 
     is_list: bool = False
-    chosen: Chosen | None = None
+    chosen: Mapping[str, Any] | None = None
     first: Any = None
 
 
@@ -716,7 +721,8 @@ class Document:
 
     `framing` maps kinds of WebSocket frames to the rules on them; `chosen` variables to how the server chooses
     them; `timers` run beside the states; `farewell` is the message that disconnects, with the seconds within which it
-    is due; `query` is in every opening; `cited` are the rules that anything cites.
+    is due; `query` is in every opening; `cited` are the rules that anything cites, `frame_rules` those on how frames
+    carry messages.
     """
 
     name: str
@@ -776,6 +782,7 @@ class Document:
     roles: Mapping[str, Role] = field(factory=dict)
     registers: Mapping[str, Register] = field(factory=dict)
     cited: frozenset[str] = frozenset()
+    frame_rules: tuple[str, ...] = ()
 
     @cached_property
     def verdicts(self) -> Mapping[str, str]:

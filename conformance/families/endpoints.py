@@ -30,6 +30,8 @@ def cases(plan: Plan) -> Iterator[Case]:
         return
     members = [route for state, route in plan.leaves() if _is_member(plan, route)]
     for endpoint in plan.document.http.values():
+        if not any(isinstance(effect, Broadcast | Put) for effect in _effects(endpoint)):
+            continue
         yield from _heard(plan, endpoint, members)
         yield from _bodies(plan, endpoint, members)
         yield from _refused(plan, endpoint, members)

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from conformance.exploring import Route
+from conformance.exploring import Route, opened
 from conformance.families.rooms import longest_text, say
 from conformance.plan import NOT_OWNED, Plan
 from conformance.scripts import (
@@ -25,7 +25,6 @@ from conformance.scripts import (
     Hold,
     Idle,
     Knock,
-    Open,
     Ping,
     Release,
     Reset,
@@ -34,6 +33,7 @@ from conformance.scripts import (
     Stall,
     Step,
 )
+from spec.model import TimerRule
 
 FAMILY = "hostile"
 
@@ -108,9 +108,9 @@ class _Stage:
 def _stages(plan: Plan) -> Iterator[_Stage]:
     """The first state of every kind, or every state at the level `deep`; the last one is where people talk."""
     speaking = plan.broadcasts()
-    home, spoken = (plan.routes[speaking[0][0]], speaking[0][1]) if speaking else (None, "")
+    home, spoken = (plan.members[speaking[0][0]], speaking[0][1]) if speaking else (None, "")
     quiet = [route for state, route in plan.leaves() if all(state != loud for loud, _ in speaking)]
-    loud = [plan.routes[state] for state, _ in speaking]
+    loud = [plan.members[state] for state, _ in speaking]
     chosen = [*quiet, *reversed(loud)] if plan.deep else [*quiet[:1], *loud[:1]]
     for route in chosen:
         probe = plan.probe(route.steps("ana"), "ana")
@@ -246,7 +246,9 @@ def _pings(stage: _Stage) -> Iterator[Case]:
 def _stalls(stage: _Stage) -> Iterator[Case]:
     """Frames that do not end, and floods: no timer waits for them, and nobody else does."""
     dues = stage.plan.rehearse(stage.route.steps("ana")).dues.get("ana", {})
-    near = {timer: due for timer, due in dues.items() if due < _LONGEST}
+    known = [t for path in stage.plan.document.states[stage.route.state].chain for t in _timers(stage.plan, path)]
+    restarted = {timer.name for timer in known if timer.restarts}
+    near = {timer: due for timer, due in dues.items() if due < _LONGEST and timer not in restarted}
     # What is too large may be refused at its head or never: others talk when that is over.
     wait: tuple[Step, ...] = (Expire("ana"),) if near else (Idle(),)
     rules = stage.plan.rehearse((*stage.route.steps("ana"), *wait)).rules
@@ -270,6 +272,10 @@ def _stalls(stage: _Stage) -> Iterator[Case]:
             begin = (Frames("ana", (Frame(text="{", final=False),), rules=wave.rules),) if wave.rules else ()
             waves = tuple(step for share in _WAVES for step in (Idle(round(soonest * share, 3)), wave))
             yield stage.case(f"flood/{name}", (*begin, *waves, *wait), rules)
+
+
+def _timers(plan: Plan, state: str) -> tuple[TimerRule, ...]:
+    return plan.document.states[state].timers
 
 
 def _ends(stage: _Stage) -> Iterator[Case]:
@@ -335,9 +341,7 @@ def _handshakes(stage: _Stage) -> Iterator[Case]:
     }
     for name, steps in unjudged.items():
         yield stage.case(f"handshake/{name}", steps, stage.rules("handshake"), enter=False)
-    first, *rest = stage.route.steps("ana")
-    assert isinstance(first, Open)
-    slowly = (evolve(first, each=1), *rest)
+    slowly = opened(stage.route.steps("ana"), each=1)
     yield stage.case("handshake/byte-by-byte", slowly, stage.rules("segments"), enter=False)
 
 
@@ -346,13 +350,11 @@ def _slow(stage: _Stage) -> Iterator[Case]:
     if not stage.talks:
         return
     plan, pages = stage.plan, _MORE_PAGES if stage.plan.deep else _PAGES
-    first, *rest = stage.route.steps("eve")
-    assert isinstance(first, Open)
     form = plan.message(stage.spoken).client
     assert form is not None
     size = longest_text(form, 4000)
     page = say(plan, "ana", stage.spoken, {"$fill": {"text": "🍲", "times": min(size, 4000)}})
     talk = tuple(step for n in range(pages) for step in (page, *((Settle(),) if n % 10 == 9 else ())))
     rules = plan.rehearse((*stage.route.steps("ana"), page)).rules
-    attack = (evolve(first, narrow=True), *rest, Stall("eve"), *stage.route.steps("ana"), *talk)
+    attack = (*opened(stage.route.steps("eve"), narrow=True), Stall("eve"), *stage.route.steps("ana"), *talk)
     yield stage.case(f"{stage.route.state}/slow-reader", attack, rules, enter=False)

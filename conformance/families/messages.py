@@ -83,7 +83,7 @@ def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bo
     plain = plan.send("ana", message.name, label="tried")
     # These ids are the same in every run: a token of a subject of its own keeps them from being replays.
     owned = plan.send("ana", message.name, label="owned", left=3000.0)
-    enveloped = plan.binding.enveloped
+    members = plan.binding.members
     accepted: dict[str, Send] = {
         "unknown-members": evolve(
             plain,
@@ -91,25 +91,25 @@ def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bo
             rules=plan.document.envelope.client.unknown_rules,
         ),
     }
-    accepted = accepted if enveloped else {}
-    accepted |= {
-        "payload-unknown-members": evolve(
-            plain,
-            # Claims beside the token say nothing.
-            payload={
-                **dict.fromkeys(plan.document.claims.get("strings", ()), "handfast-other"),
-                "handfast": True,
-                "user_id": "somebody-else",
-                "in_reply_to": "x",
-                **plain.payload,
-            },
-            rules=message.client.unknown_rules,
-        ),
-    }
+    accepted = accepted if members else {}
+    if isinstance(plain.payload, Mapping):
+        # Claims beside the token say nothing.
+        payload = {
+            **dict.fromkeys(plan.document.claims.get("strings", ()), "handfast-other"),
+            "handfast": True,
+            "user_id": "somebody-else",
+            "in_reply_to": "x",
+            **plain.payload,
+        }
+        more = evolve(plain, payload=payload, rules=message.client.unknown_rules)
+        accepted["payload-unknown-members"] = more
     strangers = {"handfast": True, **_told_by_servers(plan)}
     for name, payload in sprinkled_payloads(message.client, plain.payload, strangers).items():
         accepted[f"payload-{name}"] = evolve(plain, payload=payload, rules=message.client.unknown_rules)
-    if enveloped and _has_id(plan, plain):
+    if members and not plan.binding.enveloped:
+        accepted["without-an-id"] = evolve(plain, drop=(plan.document.envelope.id,))
+        accepted["id-empty"] = evolve(plain, id="")
+    if members and _has_id(plan, plain):
         accepted["id-shortest"] = evolve(owned, id="x")
         accepted["id-longest"] = evolve(owned, id="i" * 128)
         accepted["id-unicode"] = evolve(owned, id="\U0001f35c" * 128)
@@ -124,7 +124,7 @@ def _bodies(plan: Plan, state: str, route: Route, message: Message, *, whole: bo
         here = _watched(plan, route) if heard else route.steps("ana")
         steps = plan.probed((*here, send, Settle()), "ana")
         yield plan.case(FAMILY, f"{where}/valid/{name}", steps, rules=plan.rehearse(steps[:-2] or steps).rules)
-    for name, send in _refused(plan, plain, message, whole=whole).items():
+    for name, send in _refused(plan, route, plain, message, whole=whole).items():
         steps = plan.probed((*_watched(plan, route), send, Settle()), "ana")
         yield plan.case(FAMILY, f"{where}/invalid/{name}", steps, rules=_rules(plan, route, send))
 
@@ -162,11 +162,19 @@ def _told_by_servers(plan: Plan) -> dict[str, Any]:
     return found
 
 
-def _refused(plan: Plan, plain: Send, message: Message, *, whole: bool) -> dict[str, Send]:
+def _is_judged(plan: Plan, route: Route, message: Message) -> bool:
+    """Whether the document says what comes of a payload that does not fit, and not only how its binding reads it."""
+    cases = plan.cases_of(route.state, message.name)
+    kinds = {plan.document.facts[name].kind for case in cases for name in case.when}
+    return plan.binding.enveloped or not cases or "payload" in kinds
+
+
+def _refused(plan: Plan, route: Route, plain: Send, message: Message, *, whole: bool) -> dict[str, Send]:
     assert message.client is not None
     found = {
         f"payload-{name}": evolve(plain, payload=payload)
         for name, payload in invalid_payloads(message.client, plain.payload).items()
+        if _is_judged(plan, route, message)
     }
     if not plan.binding.enveloped:
         return found
@@ -232,13 +240,15 @@ def _around(plan: Plan, state: str, route: Route, *, whole: bool) -> Iterator[Ca
 
 def _strangers(plan: Plan, state: str, route: Route, *, whole: bool) -> Iterator[Case]:
     types = _UNKNOWN_TYPES if whole else _some(_UNKNOWN_TYPES, "unknown", "prototype")
-    unknown: dict[str, Send] = {name: Send("ana", kind, {}) for name, kind in types.items()}
+    # Where a payload is a list, anything else could not be read.
+    nothing: Any = [] if isinstance(plan.send("ana", plan.client_messages()[-1].name).payload, list) else {}
+    unknown: dict[str, Send] = {name: Send("ana", kind, nothing) for name, kind in types.items()}
     for message in plan.server_only():
         assert message.server is not None
         payload = message.server.examples[0] if message.server.examples else {}
         unknown[f"server-only-{message.name}"] = Send("ana", message.name, payload)
     for message in plan.client_messages() if whole else ():
-        unknown[f"capitals-{message.name}"] = Send("ana", message.name.upper(), {})
+        unknown[f"capitals-{message.name}"] = Send("ana", message.name.upper(), nothing)
     for name, stranger in unknown.items():
         steps = plan.probed((*_watched(plan, route), stranger, Settle()), "ana")
         yield plan.case(FAMILY, f"type/{state}/{name}", steps, rules=_rules(plan, route, stranger))
@@ -262,11 +272,17 @@ def _frames(plan: Plan, state: str, route: Route) -> Iterator[Case]:
     frames["oversize-by-one"] = plan.send("ana", message, pad_to=largest + 1)
     frames["oversize-in-bytes-only"] = plan.send("ana", message, pad_to=largest + 1, pad_with="🍲")
     frames["oversize-in-fragments"] = plan.send("ana", message, pad_to=largest + 1, fragments=4)
+    if plan.binding.ends:
+        # What is over the limit is over it before it ends.
+        frames["oversize-unfinished"] = Raw("ana", text={"$fill": {"text": "x", "times": largest + 1}})
+        half = {"$fill": {"text": "x", "times": largest // 2 + 1}}
+        pieces = (Raw("ana", text=half), Raw("ana", text=half), Settle())
+        yield plan.case(FAMILY, f"frame/{state}/oversize-in-frames", (*_watched(plan, route), *pieces))
     for name, step in frames.items():
         yield plan.case(FAMILY, f"frame/{state}/{name}", (*_watched(plan, route), step, Settle()))
     probe = plan.probe(route.steps("ana"), "ana")
     if probe and isinstance(probe[0], Send):
-        limits = tuple(rule for cases in [plan.document.receive.get("oversize", ())] for c in cases for rule in c.rules)
+        limits = tuple(rule for case in plan.cases_of(state, "oversize") for rule in case.rules)
         for name, padded in {
             "largest": evolve(probe[0], pad_to=largest, rules=limits),
             "largest-in-fragments": evolve(probe[0], pad_to=largest, fragments=3, rules=limits),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
 from attrs import evolve
 
-from conformance.exploring import Route, credential
+from conformance.exploring import Route, credential, opened
 from conformance.plan import Plan
-from conformance.scripts import Case, Expire, Idle, Open, Settle, token
+from conformance.scripts import Case, Expire, Idle, Open, Post, Settle, Step, token
 
 FAMILY = "opening"
 
@@ -58,17 +59,22 @@ def credentials(plan: Plan) -> dict[str, dict[str, Any]]:
             found["header-upper-case"] = {"headers": ((place["header"].upper(), _bearer(place, str.upper)),)}
             found["header-other-scheme"] = {"headers": ((place["header"], "Basic aGFuZDpmYXN0"),)}
             found["header-no-space"] = {"headers": ((place["header"], place["scheme"]),)}
-    return {**found, **_several(places)}
+    return {**found, **_several(plan, places)}
 
 
 def _bearer(place: Mapping[str, str], spell: Any) -> dict[str, Any]:
     return {"$join": [f"{spell(place['scheme'])} ", token()]}
 
 
-def _several(places: list[Mapping[str, str]]) -> dict[str, dict[str, Any]]:
+def _several(plan: Plan, places: list[Mapping[str, str]]) -> dict[str, dict[str, Any]]:
+    """Two credentials: in two places, and in one where the document says what comes of that."""
+    facts = plan.document.facts
+    tables = [guard for fact in facts.values() if fact.kind == "table" for guard, _ in fact.options["rows"]]
+    guards = [*tables, *(row.when for row in plan.document.opening)]
+    asked = any(facts[name].kind == "credentials" for guard in guards for name in guard)
     found: dict[str, dict[str, Any]] = {}
     for first, second in product(places, repeat=2):
-        if places.index(first) > places.index(second):
+        if places.index(first) > places.index(second) or (first is second and not asked):
             continue
         one, two = credential(first, token()), credential(second, token("valid", "ben"))
         merged = {key: (*one.get(key, ()), *two.get(key, ())) for key in {*one, *two}}
@@ -82,36 +88,39 @@ def _combinations(plan: Plan) -> Iterator[Case]:
         if offer.endswith("-in-capitals") and how != "none":
             continue
         # What comes unasked is to come before the probe, or it could be taken for something the probe allows.
-        steps = plan.probed((Open("ana", offer=names, **parts), Settle(), Idle(None)), "ana")
-        yield plan.case(FAMILY, f"offer/{offer}/credential/{how}", steps, rules=plan.rehearse(steps[:1]).rules)
+        entered = plan.entry(Open("ana", offer=names, **parts))
+        steps = plan.probed((*entered, Settle(), Idle(None)), "ana")
+        yield plan.case(FAMILY, f"offer/{offer}/credential/{how}", steps, rules=plan.rehearse(entered).rules)
 
 
 def _doors(plan: Plan) -> Iterator[Case]:
     """Each row that lets in leads where it says, whoever came by another: by its timers, and by what is not heard."""
-    seen = {_row(plan, route.opening) for route in plan.routes.values()}
+    seen = {_row(plan, route.before, route.opening) for route in plan.routes.values()}
     for (offer, names), (how, parts) in product(offers(plan).items(), credentials(plan).items()):
-        opening = Open("x", offer=names, **parts)
-        row, state = _row(plan, opening), plan.rehearse([opening]).states.get("x")
+        *before, opening = plan.entry(Open("x", offer=names, **parts), "ana")
+        assert isinstance(opening, Open)
+        row, state = _row(plan, before, opening), plan.rehearse([*before, opening]).states.get("x")
         if row in seen or state is None:
             continue
         seen.add(row)
-        door, name = Route(state, opening), f"door/{offer}/credential/{how}"
+        posts = tuple(step for step in before if isinstance(step, Post))
+        door, name = Route(state, opening, before=posts), f"door/{offer}/credential/{how}"
         bearing = any(
             timer.at is not None for path in _chain(plan, state) for timer in plan.document.states[path].timers
         )
         waited = (*door.steps("ana", subject="ana", left=_SOON if bearing else None), Expire("ana"))
-        yield plan.case(FAMILY, f"{name}/timers", waited, rules=plan.rehearse([opening]).rules)
+        yield plan.case(FAMILY, f"{name}/timers", waited, rules=plan.rehearse([*before, opening]).rules)
         for speaking, message in plan.broadcasts()[:1]:
             if all(state != other for other, _ in plan.broadcasts()):
-                clients = (*door.steps("eve"), *plan.routes[speaking].steps("ana"))
+                clients = (*door.steps("eve"), *plan.members[speaking].steps("ana"))
                 said = (*clients, plan.send("ana", message), Settle(), Idle(None))
                 never = tuple(r for i in plan.document.invariants if state in i.states for r in i.rules)
                 yield plan.case(FAMILY, f"{name}/unheard", said, rules=never)
 
 
-def _row(plan: Plan, opening: Open) -> str:
+def _row(plan: Plan, before: Sequence[Step], opening: Open) -> str:
     """The row of the document that answers a request."""
-    answer = plan.rehearse([opening]).answer
+    answer = plan.rehearse([*before, opening]).answer
     return answer.pointer if answer is not None else ""
 
 
@@ -145,20 +154,26 @@ def _split(path: str) -> list[str]:
 def _origins(plan: Plan) -> Iterator[Case]:
     plain = plan.opens(next(iter(plan.routes.values())))
     allowed = tuple(plan.parameters.get("origins", ()))
+    entered = partial(_entered, next(iter(plan.routes.values())))
     if not allowed:
-        steps = (evolve(plain, headers=(*plain.headers, ("Origin", "https://anywhere.example"))), Settle())
+        steps = (*entered(headers=(*plain.headers, ("Origin", "https://anywhere.example"))), Settle())
         yield plan.case(FAMILY, "origin/any", plan.probed(steps, "ana"))
         return
     cited = tuple(r for row in plan.document.opening if "origin" in row.when for r in row.rules)
-    yield plan.case(FAMILY, "origin/none", plan.probed((plain, Settle()), "ana"), rules=cited)
+    yield plan.case(FAMILY, "origin/none", plan.probed((*entered(), Settle()), "ana"), rules=cited)
     for index, origin in enumerate(allowed):
-        steps = (evolve(plain, headers=(*plain.headers, ("Origin", origin))), Settle())
+        steps = (*entered(headers=(*plain.headers, ("Origin", origin))), Settle())
         yield plan.case(FAMILY, f"origin/allowed/{index + 1}", plan.probed(steps, "ana"), rules=cited)
     for name, origin in _look_alikes(allowed).items():
         headers = (*plain.headers, ("Origin", origin))
-        yield plan.case(FAMILY, f"origin/forbidden/{name}", (evolve(plain, headers=headers), Settle()))
+        yield plan.case(FAMILY, f"origin/forbidden/{name}", (*entered(headers=headers), Settle()))
     unserved = evolve(plain, offer=(_OTHER,), headers=(("Origin", "https://evil.example"),))
     yield plan.case(FAMILY, "origin/forbidden/before-version", (unserved, Settle()))
+
+
+def _entered(route: Route, **changed: Any) -> tuple[Step, ...]:
+    """The steps to a route's opening, with another one."""
+    return tuple(step for step in opened(route.steps("ana"), **changed) if isinstance(step, Post | Open))
 
 
 def _look_alikes(allowed: tuple[str, ...]) -> dict[str, str]:

@@ -20,7 +20,7 @@ FAMILY = "rooms"
 def cases(plan: Plan) -> Iterator[Case]:
     """For every state in which a member speaks: hearing, isolation, order, and the end of memberships."""
     for state, message in plan.broadcasts():
-        route = plan.routes[state]
+        route = plan.members[state]
         yield from _hearing(plan, state, route, message)
         yield from _isolation(plan, state, route, message)
         yield from _order(plan, state, route, message)
@@ -111,19 +111,30 @@ def _isolation(plan: Plan, state: str, route: Route, message: str) -> Iterator[C
     rules = _rules(plan, route, message)
     for name, (room, other) in _pairs(whole=plan.deep or state == plan.broadcasts()[0][0]).items():
         clients = (*route.steps("ana", room=room), *route.steps("ben", room=room), *route.steps("cat", room=other))
-        talk = (say(plan, "ana", message, "here"), Settle(), say(plan, "cat", message, "there"), Settle())
+        here = say(plan, "ana", message, "here", room=room)
+        talk = (here, Settle(), say(plan, "cat", message, "there", room=other), Settle())
         yield plan.case(FAMILY, f"{state}/{message}/outsider/{name}", (*clients, *talk), rules=rules)
-    for lurking, lurker in plan.leaves():
-        if any(lurking == speaking for speaking, _ in plan.broadcasts()):
-            continue
-        never = tuple(r for i in plan.document.invariants if lurking in i.states for r in i.rules)
+    for lurking, lurker in _lurkers(plan):
+        never = tuple(r for i in plan.document.invariants if lurker.state in i.states for r in i.rules)
         clients = (*lurker.steps("eve"), *route.steps("ana"), *route.steps("ben"))
         secret = (say(plan, "ana", message, "secret"), Settle(), Idle(None))
         steps = plan.probed((*clients, *secret), "eve")
         yield plan.case(FAMILY, f"{state}/{message}/lurker/{lurking}", steps, rules=(*never, *rules))
         said = (say(plan, "eve", message, "intruding"), Settle())
+        # Where no membership is needed to speak, who has none is heard.
+        outside = rules if lurker.state == state else ()
         intruding = (*route.steps("ana"), *lurker.steps("eve"), *said)
-        yield plan.case(FAMILY, f"{state}/{message}/intruder/{lurking}", intruding, rules=never)
+        yield plan.case(FAMILY, f"{state}/{message}/intruder/{lurking}", intruding, rules=(*never, *outside))
+
+
+def _lurkers(plan: Plan) -> Iterator[tuple[str, Route]]:
+    """The ways to be connected and no member."""
+    speaking = {state for state, _ in plan.broadcasts()}
+    for state, route in plan.leaves():
+        if state not in speaking:
+            yield state, route
+        elif plan.members[state] is not route:
+            yield f"{state}-outside", route
 
 
 def _pairs(*, whole: bool) -> dict[str, tuple[Any, Any]]:
@@ -158,6 +169,7 @@ def _leaving(plan: Plan, state: str, route: Route, message: str) -> Iterator[Cas
         "close": (Close("ben"), Settle()),
         "fin": (Reset("ben", gently=True),),
         "reset": (Reset("ben"),),
+        **{name: (plan.send("ben", name), Settle()) for name in _parting(plan, route)},
     }
     for name, end in ends.items():
         talk = tuple(say(plan, "ana", message, f"word {n}", rules=forget) for n in range(3))
@@ -169,11 +181,19 @@ def _leaving(plan: Plan, state: str, route: Route, message: str) -> Iterator[Cas
     yield plan.case(FAMILY, f"{state}/{message}/left-speaking", (*members, *speaking, *after), rules=forget)
 
 
+def _parting(plan: Plan, route: Route) -> Iterator[str]:
+    """The messages by which a member stays connected and is none any more."""
+    for message in plan.client_messages():
+        stage = plan.stage((*route.steps("ben"), plan.send("ben", message.name)))
+        if stage.state("ben") == route.state and not stage.members():
+            yield message.name
+
+
 def _mixed(plan: Plan) -> Iterator[Case]:
     """Members in different states of the same room hear each other."""
     speaking = plan.broadcasts()
     for index, (one, message) in enumerate(speaking):
         for other, answer in speaking[index + 1 :]:
-            clients = (*plan.routes[one].steps("ana"), *plan.routes[other].steps("ben"))
+            clients = (*plan.members[one].steps("ana"), *plan.members[other].steps("ben"))
             talk = (say(plan, "ana", message, "one"), Settle(), say(plan, "ben", answer, "two"), Settle())
             yield plan.case(FAMILY, f"mixed/{one}/{other}", (*clients, *talk))

@@ -35,7 +35,7 @@ def _step(plan: Plan, entry: Mapping[str, Any], number: int) -> Iterator[Step]:
             kind = "header" if "header" in place else "query"
             if kind in opening.get("credential", {}):
                 parts = credential(place, token("valid", client))
-        yield Open(client, offer=tuple(opening.get("offer", ())), **parts)
+        yield from plan.entry(Open(client, offer=tuple(opening.get("offer", ())), **parts))
         yield Settle()
     elif "send" in entry:
         words: dict[str, Any] = {}

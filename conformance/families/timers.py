@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from conformance.exploring import Route
+from conformance.exploring import Route, opened
 from conformance.plan import SOON, Plan
-from conformance.scripts import Case, Expire, Fragment, Idle, Open, Ping, Send, Settle, Step
+from conformance.scripts import Case, Expire, Fragment, Idle, Ping, Raw, Send, Settle, Step
 from spec.expressions import compile_expression
 from spec.machine.world import CLOSED
 
@@ -58,16 +58,20 @@ def _beats(plan: Plan, state: str, route: Route) -> Iterator[Case]:
     if plan.rehearse(again).states.get("ana", "closed") == "closed":
         return
     yield plan.case(FAMILY, f"{state}/beats", plan.probed(again, "ana"), rules=rules)
-    opening = here[0]
-    if asked and isinstance(opening, Open):
+    if asked:
         bound = max(beats) + max(asked)
         allowed = plan.parameters["timer_late"].of(bound)
-        alone = (evolve(opening, silent=True), *here[1:], *route.steps("ben"), Idle(bound + allowed + late))
+        alone = (*opened(here, silent=True), *route.steps("ben"), Idle(bound + allowed + late))
         yield plan.case(FAMILY, f"{state}/silent", plan.probed(alone, "ben"), rules=rules)
 
 
 def _near(route: Route, left: float | None) -> tuple[Step, ...]:
     return route.steps("ana", left=left, subject="ana")
+
+
+def _restarts(plan: Plan, state: str, timer: str) -> tuple[str, ...]:
+    chain = plan.document.states[state].chain
+    return next(t.restarts for path in chain for t in plan.document.states[path].timers if t.name == timer)
 
 
 def _rules(plan: Plan, state: str, timer: str) -> tuple[str, ...]:
@@ -80,21 +84,27 @@ def _rules(plan: Plan, state: str, timer: str) -> tuple[str, ...]:
 
 
 def _fires(plan: Plan, state: str, route: Route, timer: str, left: float | None) -> Iterator[Case]:
-    rules = _rules(plan, state, timer)
+    rules, restarts = _rules(plan, state, timer), _restarts(plan, state, timer)
     here = _near(route, left)
+    if "received" in restarts:
+        # Clients that answer what is sent to them are never silent.
+        here = opened(here, silent=True)
     duration = plan.rehearse(here).dues.get("ana", {}).get(timer, SOON)
     beat = max(0.05, duration / 5)
     pings = tuple(step for _ in range(4) for step in (Ping("ana", "handfast"), Idle(beat)))
     # Unfinished fragments are of a message that would be refused if it were ever finished.
     pieces = tuple(step for n in range(4) for step in (Fragment("ana", '{"', first=n == 0), Idle(beat)))
     variants: dict[str, tuple[Step, ...]] = {"silent": (), "pings": pings, "unfinished-fragments": pieces}
+    if plan.binding.ends:
+        begun = tuple(step for text in ('{"', "x", "x", "x") for step in (Raw("ana", text=text), Idle(beat)))
+        variants["unfinished-messages"] = begun
     word = plan.probe(here, "ana")
     if word and isinstance(word[0], Send) and word[0].message not in {name for name, _ in plan.secrets()}:
         variants["talking"] = tuple(step for _ in range(4) for step in (word[0], Settle(), Idle(beat)))
     for name, meanwhile in variants.items():
         steps = (*here, *meanwhile, Expire("ana", timer))
         # Behind an unfinished message no other can be sent (RFC 6455 section 5.4).
-        script = steps if any(isinstance(step, Fragment) for step in meanwhile) else plan.probed(steps, "ana")
+        script = steps if any(isinstance(step, Fragment | Raw) for step in meanwhile) else plan.probed(steps, "ana")
         yield plan.case(FAMILY, f"{state}/{timer}/{name}", script, rules=rules)
     if left is not None:
         both = (*here, Expire("ana"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from conformance.exploring import Route, credential
 from conformance.plan import Plan
 from conformance.scripts import Case, Open, Settle, Step, token
 from spec.machine import Refusal
-from spec.model import Recipe
+from spec.model import Guard, Recipe
 
 FAMILY = "tokens"
 
@@ -29,12 +31,15 @@ def cases(plan: Plan) -> Iterator[Case]:
         # The whole list where a token decides first; elsewhere one recipe for each rung and verdict.
         yield from _by_message(plan, route, recipes if _first(state, seen) or plan.deep else _one_each(recipes))
     yield from _by_credential(plan, recipes)
+    yield from _by_request(plan, recipes)
     for number in range(1, len(plan.book.keys)):
         yield from _by_other_key(plan, number)
 
 
 def _by_message(plan: Plan, route: Route, recipes: list[Recipe], number: int = 0) -> Iterator[Case]:
     for message, _ in plan.secrets():
+        if not any(_asks_tokens(plan, case.when) for case in plan.cases_of(route.state, message)):
+            continue
         for recipe in recipes:
             word = _symbol(plan, recipe, number)
             send = plan.send("ana", message, recipe=word, rules=recipe.rules, label="tried")
@@ -95,14 +100,36 @@ def _by_credential(plan: Plan, recipes: list[Recipe], number: int = 0) -> Iterat
                     continue
                 symbol = token(subject="ana", **_symbol(plan, recipe, number))
                 opening = Open("ana", offer=offer, rules=recipe.rules, **credential(place, symbol))
-                steps: tuple[Step, ...] = plan.probed((opening, Settle()), "ana")
+                steps: tuple[Step, ...] = plan.probed((*plan.entry(opening), Settle()), "ana")
                 name = f"{kind}/{version.name}/{_of_key(number)}{recipe.name}"
                 yield plan.case(FAMILY, name, steps, rules=recipe.rules, level=recipe.level)
+
+
+def _by_request(plan: Plan, recipes: list[Recipe]) -> Iterator[Case]:
+    """Credentials of requests for endpoints that look at tokens."""
+    for way in plan.explorer.ways[:1]:
+        endpoint = plan.document.http[way.endpoint]
+        if not any(_asks_tokens(plan, row.when) for row in endpoint.rows):
+            continue
+        for place in plan.document.credential_places():
+            kind = "header" if "header" in place else "query"
+            for recipe in recipes:
+                if plan.book.only_message(recipe) or recipe.data.get("size"):
+                    continue
+                parts = credential(place, token(subject="ana", **_symbol(plan, recipe, 0)))
+                bare = evolve(way, client="ana", headers=(), rules=recipe.rules)
+                asked = evolve(bare, headers=parts.get("headers", ()), query=(*bare.query, *parts.get("query", ())))
+                name = f"{endpoint.name}/{kind}/{recipe.name}"
+                yield plan.case(FAMILY, name, (asked, Settle()), rules=recipe.rules, level=recipe.level)
+
+
+def _asks_tokens(plan: Plan, when: Guard) -> bool:
+    return any(plan.document.facts[name].kind == "token" for name in when)
 
 
 def _looked_at(plan: Plan, offer: tuple[str, ...], place: Mapping[str, str]) -> bool:
     """Whether a forged credential in a place is refused, so that the place is looked at at all."""
     forged = Open("ana", offer=offer, **credential(place, token("wrong-key", keyless=True)))
     bare = Open("ana", offer=offer)
-    answers = [plan.rehearse([opening]).answer for opening in (forged, bare)]
+    answers = [plan.rehearse(plan.entry(opening)).answer for opening in (forged, bare)]
     return all(isinstance(a, Refusal) for a in answers) and answers[0] != answers[1]

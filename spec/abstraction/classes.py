@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from spec.expressions import compile_expression
-from spec.model import Document, Effect, Fact, Form, Guard, Remember
+from spec.model import Document, Effect, Fact, Form, Guard, Join, Leave, Remember, Update
 from spec.parameters import format_value
 
-__all__ = ["Classes"]
+__all__ = ["Classes", "list_of"]
 
 Known = Mapping[str, str]
 """Values of facts by name."""
@@ -35,6 +35,7 @@ class Classes:
         self._document = document
         self._parameters = parameters
         self.left_out: dict[str, str] = {}
+        self.roomy = _roomy(document)
 
     def decide(self, rows: Sequence[_Row], known: Known) -> _Row | None:
         """The first row that passes, None where none does; raises Unasked where a fact is not known that is asked."""
@@ -130,6 +131,16 @@ class Classes:
                 return self._without(
                     fact, "exceeded", "a limit takes several connections; the family `limits` tries it"
                 )
+            case "link":
+                named = str(fact.options["key"]).startswith("$query.")
+                kept = ["unknown", self._initial(fact)] if named else ["unknown"]
+                for value in fact.values:
+                    if value not in kept:
+                        self._without(fact, value, "such a link takes other connections; the family `links` tries it")
+                return kept
+            case "in_list":
+                # Of a list that goes with a room the state says which it is: clients send the examples.
+                return ["out"] if list_of(fact) in self.roomy else list(fact.values)
             case "origin":
                 allowed = compile_expression(fact.options["allowed"])({"parameters": self._parameters})
                 return list(fact.values) if allowed else ["acceptable"]
@@ -158,6 +169,9 @@ class Classes:
         posted = [row.do for endpoint in document.http.values() for row in endpoint.rows]
         return _remembered(posted) - _remembered([*said, *(row.do for row in document.opening)])
 
+    def _initial(self, fact: Fact) -> str:
+        return self._document.links[fact.options["link"]].initial
+
     def _source(self, fact: Fact) -> str | None:
         """The fact that finds the credential that a token is."""
         if fact.kind != "token":
@@ -171,15 +185,34 @@ class Classes:
         if source is not None:
             return ["absent"] if known.get(source) == "none" else [v for v in fact.values if v != "absent"]
         # A payload that fits its schema has its token where the schema requires it.
-        required = form is None or any(
-            pointer.lstrip("/") in form.schema.get("required", ()) for pointer in form.secret
-        )
+        required = form is None or any(_requires(form.schema, pointer) for pointer in form.secret)
         required &= any(self._document.facts[other].kind == "payload" for other in known)
         return [value for value in fact.values if value != "absent" or not required]
 
 
 def _remembered(lists: Iterable[Sequence[Effect]]) -> frozenset[str]:
     return frozenset(effect.memory for effects in lists for effect in effects if isinstance(effect, Remember))
+
+
+def _requires(schema: Mapping[str, Any], pointer: str) -> bool:
+    """Whether an object has to have a member, or a list an item."""
+    name = pointer.lstrip("/")
+    return name in schema.get("required", ()) or (name.isdecimal() and int(name) < schema.get("minItems", 0))
+
+
+def list_of(fact: Fact) -> str:
+    """The field of a link that holds the list which a fact asks for."""
+    return str(fact.options["list"]).rpartition(".")[2]
+
+
+def _roomy(document: Document) -> frozenset[str]:
+    """The lists of links that change together with memberships."""
+    cases = [case for state in document.states.values() for cases in state.receive.values() for case in cases]
+    found = set()
+    for case in cases:
+        if any(isinstance(effect, Join | Leave) for effect in case.do):
+            found |= {name for e in case.do if isinstance(e, Update) for name in (*e.add, *e.remove)}
+    return frozenset(found)
 
 
 class Unasked(LookupError):

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import asdict, define, evolve, field, frozen
 
 from spec import model
-from spec.abstraction.classes import Classes
+from spec.abstraction.classes import Classes, list_of
 from spec.abstraction.inputs import LONG, SHORT, Input
 from spec.abstraction.mealy import Mealy
 from spec.expressions import compile_expression, root_of
@@ -113,11 +113,15 @@ def merged(layer: Layer) -> Layer:
 
 @frozen
 class _Place:
-    """Where a connection is: its state, its rooms, and the timers of the state that have fired (each fires once)."""
+    """Where a connection is: its state, its rooms, and the timers of the state that have fired (each fires once).
+
+    `listed` are the lists of its link that have what the examples of its client's messages add to them.
+    """
 
     leaf: str
     rooms: frozenset[str] = frozenset()
     spent: frozenset[tuple[str, str]] = frozenset()
+    listed: frozenset[str] = frozenset()
 
 
 @define
@@ -303,8 +307,16 @@ class _Connection:
                 self._hear(event, wanted)
             case _:
                 cases = self._cases(self._document.states[place.leaf], wanted.name)
-                self._decide(event, cases, wanted.classes)
+                self._decide(event, cases, {**wanted.classes, **self._lists(place)})
         return event
+
+    def _lists(self, place: _Place) -> dict[str, str]:
+        """Whether what a client's example names is in a list, as the place says."""
+        found = {}
+        for fact in self._document.facts.values():
+            if fact.kind == "in_list" and list_of(fact) in self._classes.roomy:
+                found[fact.name] = "in" if list_of(fact) in place.listed else "out"
+        return found
 
     def _decide(self, event: _Event, cases: Sequence[model.Case], known: Mapping[str, str]) -> None:
         case = self._classes.decide(cases, known)
@@ -330,10 +342,17 @@ class _Connection:
                     event.say(message, *detail)
                 else:
                     event.detail.append(detail)
-            case model.Fail(code, in_reply, room):
+            case model.Fail(code, in_reply, room, form):
                 event.detail += [["to", room, self._document.rooms[room]]] if room is not None else []
                 if room is None or room in event.place.rooms:
-                    self._fail(event, code, in_reply)
+                    self._fail(event, code, in_reply, form)
+            case model.Update(_, _, added, removed):
+                listed = ((event.place.listed | {*added}) - {*removed}) & self._classes.roomy
+                event.place = evolve(event.place, listed=listed)
+                event.detail.append(["update", asdict(effect)])
+            case model.Create() | model.Attach() | model.Drop() | model.Holder() | model.Join(each=str()):
+                # What becomes of links, and of who held them, lies beside this layer.
+                event.detail.append([type(effect).__name__, asdict(effect)])
             case model.Append(log) | model.Read(log):
                 event.detail.append([asdict(effect), asdict(self._document.logs[log], filter=_unruled)])
             case model.Close("may") | model.Start() | model.Stop():
@@ -342,7 +361,7 @@ class _Connection:
             case model.Put():
                 event.detail.append(["put", asdict(effect)])
             case model.Close(code):
-                event.say(f"close {code}")
+                event.say(f"close {_written(code)}")
                 event.over = True
             case model.Join(room):
                 if room not in event.place.rooms or not self._constant(self._document.rooms[room]):
@@ -382,13 +401,17 @@ class _Connection:
         )
         return isinstance(value, str) and any(pair == {value, f"${name}"} for pair in pairs)
 
-    def _fail(self, event: _Event, code: str, in_reply: str) -> None:
+    def _fail(self, event: _Event, code: str, in_reply: str, form: str | None) -> None:
         error = self._document.errors[code]
-        event.say(f"{self._document.error_message} {code}", in_reply, error.retryable, self._document.error_payload)
-        closing = error.closes(event.place.leaf)
+        told = self._document.error_forms[form] if form is not None else None
+        message = self._document.error_message if told is None else told.message
+        payload = self._document.error_payload if told is None else told.payload
+        event.say(f"{message} {code}", in_reply, error.retryable, payload)
+        closing = error.closes(event.place.leaf) if told is None else told.close
         if closing is not None:
             event.say(
-                f"close {closing}", self._document.close_reasons.get(closing) if isinstance(closing, int) else None
+                f"close {_written(closing)}",
+                self._document.close_reasons.get(closing) if isinstance(closing, int) else None,
             )
             event.rules += self._document.close_rules
             event.over = True
@@ -480,7 +503,8 @@ class _Names:
         if number == 0:
             return place.leaf
         behind = f" behind {'+'.join(sorted(name for _, name in place.spent))}" if place.spent else ""
-        return f"{place.leaf} in {'+'.join(sorted(place.rooms)) or 'no room'}{behind}"
+        listed = f" with {'+'.join(sorted(place.listed))}" if place.listed else ""
+        return f"{place.leaf} in {'+'.join(sorted(place.rooms)) or 'no room'}{listed}{behind}"
 
     def places(self) -> list[_Place]:
         """Every place that was named."""
@@ -495,6 +519,10 @@ def _without_idle_lives(table: dict[tuple[str, Input], tuple[str, Answer]]) -> N
     }
     for key in [key for key in table if key[1] in short - differing]:
         del table[key]
+
+
+def _written(close: model.Ends) -> str:
+    return " or ".join(map(str, close)) if isinstance(close, tuple) else str(close)
 
 
 def _long(wanted: Input) -> Input:

@@ -74,6 +74,8 @@ class JSON:
     """The binding `json`: a body is the JSON value of a text message."""
 
     enveloped = True
+    members = True
+    ends = ""
     malformed: Mapping[str, str] = {
         "empty": "",
         "space": " ",

@@ -108,6 +108,8 @@ class SocketIO:
     """Socket.IO v5 on Engine.IO v4."""
 
     enveloped = False
+    members = False
+    ends = ""
     malformed: Mapping[str, str] = {
         "empty": "",
         "engine-type-7": "7",

@@ -72,11 +72,15 @@ Write = Callable[[Any], str]
 class Binding(Protocol):
     """A wire; it holds nothing of a connection.
 
-    `enveloped` says that a client writes the envelope as JSON, and so may write it wrong in any member; `malformed` are
-    texts that are no message of a client, by what is wrong with them.
+    `enveloped` says that a client writes the envelope as JSON, and so may write it wrong in any member; `members` that
+    a message may have members that no body has; `malformed` are texts that are no message of a client, by what is wrong
+    with them. What `ends` a message, where frames do not, counts for no size: several may then share a frame, and one
+    may span frames.
     """
 
     enveloped: bool
+    members: bool
+    ends: str
     malformed: Mapping[str, str]
 
     def decoder(self, role: str, largest: int | None) -> Decoder:

@@ -24,7 +24,7 @@ from spec.expressions import (
 )
 from spec.machine.facts import Classifier, Question
 from spec.machine.groups import GroupKind, GroupView, RoleKind, RoleView
-from spec.machine.links import Choose, Link, LinkKind
+from spec.machine.links import Link, LinkKind
 from spec.machine.logs import Place, filler
 from spec.machine.registers import RegisterView
 from spec.machine.values import Choice, Closing, Emission, Fewer, Left, Output
@@ -52,9 +52,13 @@ class Event:
     outputs: list[Output] = field(factory=list)
     elected: list[Place] = field(factory=list)
     question: Question | None = None
+    made: Link | None = None
 
 
 Run = Callable[[Event], None]
+
+Choose = Callable[[Chosen, float], Any]
+"""Chooses a value that is to be kept, at a moment in epoch seconds."""
 
 _NONE: Mapping[str, Any] = {}
 
@@ -176,7 +180,7 @@ class Effects:
             case model.Attach():
                 return self._run_attach(effect)
             case model.Update():
-                return _run_update(effect)
+                return self._run_update(effect)
             case model.Drop(link):
                 return self._run_drop(compile_expression(link))
             case model.Holder():
@@ -357,7 +361,10 @@ class Effects:
         kind, fields = self._links[effect.link], compile_template(dict(effect.fields))
 
         def run(event: Event) -> None:
-            kind.make(event.world.links, event.scope, fields, event.now)
+            def bind(chosen: Mapping[str, Any], owner: int) -> Any:
+                return self.bind(chosen, event.world, owner, event.now)
+
+            event.made = kind.make(event.world.links, event.scope, fields, event.now, bind)
 
         return run
 
@@ -393,6 +400,23 @@ class Effects:
             inner = evolve(event, connection=holder, scope=dict(event.scope), source=None, read=None, reply_to=None)
             for one in effects:
                 one(inner)
+
+        return run
+
+    def _run_update(self, effect: model.Update) -> Run:
+        values, added, removed = (compile_template(dict(part)) for part in (effect.set, effect.add, effect.remove))
+        # The moment that a server keeps is one that nobody else knows to the millisecond.
+        moments = [name for name, value in effect.set.items() if value == "$now" and self._choose is None]
+
+        def run(event: Event) -> None:
+            fields = event.scope[effect.link].fields
+            fields.update(values(event.scope))
+            for name in moments:
+                fields[name] = self.bind({"kind": "moment", "now": True}, event.world, 0, event.now)
+            for name, item in added(event.scope).items():
+                fields[name] = fields[name] if item in fields[name] else [*fields[name], item]
+            for name, item in removed(event.scope).items():
+                fields[name] = [one for one in fields[name] if one != item]
 
         return run
 
@@ -556,6 +580,7 @@ class Effects:
                         stream=stream,
                         behind=None if stream is None and not effect.apart else joined,
                         apart=effect.apart,
+                        any_order=effect.any_order and member == event.source,
                     )
                 )
 
@@ -661,20 +686,6 @@ def _run_each(room: str, items: Evaluate) -> Run:
     return run
 
 
-def _run_update(effect: model.Update) -> Run:
-    values, added, removed = (compile_template(dict(part)) for part in (effect.set, effect.add, effect.remove))
-
-    def run(event: Event) -> None:
-        fields = event.scope[effect.link].fields
-        fields.update(values(event.scope))
-        for name, item in added(event.scope).items():
-            fields[name] = fields[name] if item in fields[name] else [*fields[name], item]
-        for name, item in removed(event.scope).items():
-            fields[name] = [one for one in fields[name] if one != item]
-
-    return run
-
-
 def _run_room(act: Callable[[World, Connection, tuple[str, Any]], None], room: str, key: Evaluate) -> Run:
     return lambda event: act(event.world, event.connection, (room, key(event.scope)))
 
@@ -705,13 +716,14 @@ def _reply(wanted: str, event: Event) -> tuple[str, str | None]:
     return ("must" if event.reply_to is not None else "free"), event.reply_to
 
 
-def _close(event: Event, code: int | str, reason: str | None, connection: Connection | None = None) -> None:
+def _close(event: Event, close: model.Ends, reason: str | None, connection: Connection | None = None) -> None:
     closed = event.connection if connection is None else connection
-    if code == "may":
+    if close == "may":
         event.outputs.append(Closing(closed.number, 0, None, event.rules, event.cause, how="may"))
         return
-    how, number = ("frame", code) if isinstance(code, int) else (code, _WORDLESS)
+    number, *also = close if isinstance(close, tuple) else (close if isinstance(close, int) else _WORDLESS,)
+    how = close if isinstance(close, str) else "frame"
     event.outputs.append(
-        Closing(closed.number, number, reason, event.rules, event.cause, event.timer, event.pointer, how)
+        Closing(closed.number, number, reason, event.rules, event.cause, event.timer, event.pointer, how, tuple(also))
     )
     event.world.forget(closed)

@@ -7,18 +7,19 @@ is only looked at when somebody asks, and no timer runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from spec import model
-from spec.expressions import Chosen, Evaluate, Scope, compile_expression, compile_template
+from spec.expressions import Evaluate, Scope, compile_expression, compile_template
+from spec.machine.values import Choice, Exact
 
-__all__ = ["UNKNOWN", "Choose", "Link", "LinkKind", "Links"]
+__all__ = ["UNKNOWN", "Bind", "Link", "LinkKind", "Links"]
 
-Choose = Callable[[Chosen, float], Any]
-"""Chooses a value that is to be kept, at a moment in epoch seconds."""
+Bind = Callable[[Mapping[str, Any], int], Any]
+"""Makes a value of what a document says of how it is chosen, for the owner with a number."""
 
 UNKNOWN = "unknown"
 """The state of a link that there is not, or no more."""
@@ -29,6 +30,7 @@ class Link:
     """One link; its fields are read as `$name.field`."""
 
     kind: str
+    number: int
     state: str
     since: float
     fields: dict[str, Any]
@@ -39,7 +41,7 @@ class Link:
     @property
     def shape(self) -> Any:
         """The link as clients read it."""
-        return self.form({self.kind: self})
+        return Exact(self.form({self.kind: self}))
 
     def __getattr__(self, name: str) -> Any:
         # What expressions read; a name that is no field reads as absent.
@@ -49,7 +51,7 @@ class Link:
 
     def copy(self) -> Link:
         # Lists are never changed in place.
-        return Link(self.kind, self.state, self.since, dict(self.fields), self.form, self.unheld, self.holder)
+        return evolve(self, fields=dict(self.fields))
 
 
 @define
@@ -58,10 +60,23 @@ class Links:
 
     known: dict[tuple[str, Any], Link] = field(factory=dict)
     held: dict[int, dict[str, tuple[str, Any]]] = field(factory=dict)
+    made: int = 0
 
     def copy(self) -> Links:
         known = {place: link.copy() for place, link in self.known.items()}
-        return Links(known, {number: dict(places) for number, places in self.held.items()})
+        return Links(known, {number: dict(places) for number, places in self.held.items()}, self.made)
+
+    def numbered(self, number: int) -> Link | None:
+        """The link that was made as the so-manieth, unless it is forgotten."""
+        return next((link for link in self.known.values() if link.number == number), None)
+
+    def learn(self, bound: Mapping[int, Any]) -> None:
+        """Put what was seen in place of what the server chose."""
+        for place, link in list(self.known.items()):
+            link.fields.update({name: _seen(value, bound) for name, value in link.fields.items()})
+            key = _seen(place[1], bound)
+            if key is not place[1]:
+                self.known[place[0], key] = self.known.pop(place)
 
     def of(self, connection: int) -> dict[str, Link]:
         """The links that a connection holds, by kind."""
@@ -78,6 +93,10 @@ class Links:
                 link.state, link.since, link.unheld = link.unheld, now, None
 
 
+def _seen(value: Any, bound: Mapping[int, Any]) -> Any:
+    return bound.get(value.number, value) if isinstance(value, Choice) and value.number is not None else value
+
+
 @frozen
 class _State:
     lasts: tuple[Evaluate, ...]
@@ -88,10 +107,9 @@ class _State:
 class LinkKind:
     """One kind of link, compiled: how its links are made, found, held and forgotten."""
 
-    def __init__(self, entry: model.Link, roots: Scope, choose: Choose | None) -> None:
+    def __init__(self, entry: model.Link, roots: Scope) -> None:
         self.name = entry.name
         self._entry = entry
-        self._choose = choose
         self._roots = roots
         self._shape = compile_template(entry.shape)
         self._states = {
@@ -99,17 +117,21 @@ class LinkKind:
             for name, state in entry.states.items()
         }
 
-    def make(self, links: Links, scope: dict[str, Any], fields: Evaluate, now: float) -> Link:
+    def make(self, links: Links, scope: dict[str, Any], fields: Evaluate, now: float, bind: Bind) -> Link:
         """A new link, in the scope from here on: with chosen fields, first values of others, then those given."""
         entry = self._entry
         values: dict[str, Any] = {
             name: [] if declared.is_list else declared.first for name, declared in entry.fields.items()
         }
-        chosen = {name: declared.chosen for name, declared in entry.fields.items() if declared.chosen is not None}
-        for name, mark in chosen.items():
-            values[name] = self._choose(mark, now) if self._choose else mark
+        links.made += 1
+        for name, declared in entry.fields.items():
+            if declared.chosen is not None:
+                values[name] = bind(declared.chosen, -links.made)
+                other = values.get(declared.chosen.get("unlike", ""))
+                if isinstance(values[name], Choice) and isinstance(other, Choice):
+                    values[name] = evolve(values[name], unlike=other)
         self._sweep(links, now)
-        link = scope[self.name] = Link(self.name, entry.initial, now, values, self._shape)
+        link = scope[self.name] = Link(self.name, links.made, entry.initial, now, values, self._shape)
         values.update(fields(scope))
         links.known[self.name, values[entry.key]] = link
         return link

@@ -71,7 +71,7 @@ class Machine:
         ]
         self._roots: dict[str, Any] = {"parameters": parameters, "served": self.served, "deployment": deployment or {}}
         self.largest = int(compile_expression(document.largest)(self._roots))
-        links = {name: LinkKind(entry, self._roots, choose) for name, entry in document.links.items()}
+        links = {name: LinkKind(entry, self._roots) for name, entry in document.links.items()}
         self.classifier = Classifier(document, parameters, judge, links)
         self._effects = Effects(document, choose, links, self.classifier)
         self._restarts = {
@@ -172,7 +172,8 @@ class Machine:
             run(event)
         self._said(event)
         outputs = tuple(event.outputs)
-        return Refusal(row.status, {}, body(event.scope), row.rules, pointer=row.pointer, outputs=outputs)
+        made = event.made.number if event.made is not None else None
+        return Refusal(row.status, {}, body(event.scope), row.rules, pointer=row.pointer, outputs=outputs, link=made)
 
     def ear(self) -> Ear:
         """What hears the client of one connection: it makes of frames what `receive` takes."""
@@ -218,6 +219,12 @@ class Machine:
         world.forget(connection)
         self._said(event)
         return event.outputs
+
+    def volunteered(self, world: World, number: int, now: float) -> None:
+        """A connection was sent a message that may come at any time: timers that what is sent restarts start anew."""
+        connection = world.connections.get(number)
+        if connection is not None:
+            self._restart(self._event(world, connection, now, {}, ()), connection, "sent")
 
     def _said(self, event: Event) -> None:
         """See to what comes behind an event: elections, then the timers that start anew with what was sent."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from spec.bindings.seam import Binary, Breach, Frame, NotUTF8, Text
+from spec.expressions import Open
 
 __all__ = [
     "Binary",
@@ -16,6 +17,7 @@ __all__ = [
     "Choice",
     "Closing",
     "Emission",
+    "Exact",
     "Fewer",
     "Frame",
     "Left",
@@ -55,11 +57,12 @@ class Request:
 
 
 @frozen
-class Choice:
+class Choice(Open):
     """A value that the server has chosen and nobody knows yet: the same one wherever it stands.
 
-    `kind` is that of `Chosen`; `at` is when it was chosen, for a time that must be that moment (`now`), `owner` the
-    connection that it is for. One without a number stands for nothing else.
+    `kind` is that of `Chosen`, `moment` (epoch seconds) or `milliseconds`; `at` is when it was chosen, for a time that
+    must be that moment (`now`), `owner` the connection that it is for. One without a number stands for nothing else.
+    It must tell nothing of another that it is `unlike`.
     """
 
     number: int | None
@@ -69,6 +72,14 @@ class Choice:
     unique: str | None = None
     owner: int = 0
     rules: tuple[str, ...] = ()
+    unlike: Choice | None = None
+
+    def written(self, form: str) -> Choice:
+        return evolve(self, kind=form)
+
+
+class Exact(dict[str, Any]):
+    """An object that has these members and no others."""
 
 
 @frozen(eq=False)
@@ -96,7 +107,7 @@ class Emission:
     `pointer` is the case of the document that decided (a JSON Pointer). What belongs to a `stream` comes in its order,
     whoever sent it, and behind the outputs of the event `behind`. An error may go to all of a room, which it
     `expelled`. `code` is that of the error that it tells. The place of one that stands `apart` is free, but behind that
-    event too.
+    event too. In `any_order` it comes before or behind what else its connection is due.
     """
 
     connection: int
@@ -117,11 +128,12 @@ class Emission:
     expelled: tuple[str, Any] | None = None
     code: str | None = None
     apart: bool = False
+    any_order: bool = False
 
 
 @frozen
 class Closing:
-    """The connection is closed; `reason` None leaves it free.
+    """The connection is closed; `reason` None leaves it free, and any of the codes in `also` is as good.
 
     `how` says what counts: `frame` a close frame with the code; `end` any close frame or the bare end of the transport;
     `any` the same, behind what else is due; `disconnect` the same, before which a farewell may come; `leave` the
@@ -137,6 +149,11 @@ class Closing:
     timer: str | None = None
     pointer: str = ""
     how: str = "frame"
+    also: tuple[int, ...] = ()
+
+    def fits(self, code: int | None) -> bool:
+        """Whether a close frame has a code that is right."""
+        return code is not None and (self.code == 0 or code in (self.code, *self.also))
 
 
 Output = Emission | Closing
@@ -156,7 +173,7 @@ class Pong:
 class Refusal:
     """The HTTP answer to a request that is not upgraded; `body` is a JSON value.
 
-    `outputs` go to connections before it.
+    `outputs` go to connections before it; `link` is the number of the link that was made.
     """
 
     status: int
@@ -166,6 +183,7 @@ class Refusal:
     header_rules: tuple[str, ...] = ()
     pointer: str = ""
     outputs: tuple[Output, ...] = ()
+    link: int | None = None
 
 
 @frozen

@@ -13,9 +13,9 @@ from spec.expressions import Chosen, Moment, read_moment
 from spec.machine import Refusal, Upgrade
 from spec.model import Document
 from spec.tracker.findings import Finding
-from spec.tracker.matching import short
+from spec.tracker.matching import Bound, differences, short
 
-__all__ = ["Answer", "answer_findings"]
+__all__ = ["Answer", "answer_findings", "body_of"]
 
 
 @frozen
@@ -43,6 +43,7 @@ def answer_findings(
     client: str,
     at: float,
     focus: tuple[str, ...],
+    bound: Bound,
 ) -> list[Finding]:
     """Where an answer is not the one that the opening table gives."""
     rules = expected.rules
@@ -56,7 +57,7 @@ def answer_findings(
         if answer.status == 101:
             text = f"the upgrade was accepted, expected {expected.status} {expected.body.get('code', '')}"
             return [Finding("accepted", rules, text.rstrip(), client, at, focus=focus)]
-        found = _refusal(expected, answer, rules, client, at)
+        found = _refusal(expected, answer, rules, client, at, bound)
     found += _headers(document, expected, answer, client, at)
     return [evolve(finding, focus=focus) for finding in found]
 
@@ -75,7 +76,9 @@ def _subprotocol(
     return [Finding("header", rules, text, client, at)]
 
 
-def _refusal(expected: Refusal, answer: Answer, rules: tuple[str, ...], client: str, at: float) -> list[Finding]:
+def _refusal(
+    expected: Refusal, answer: Answer, rules: tuple[str, ...], client: str, at: float, bound: Bound
+) -> list[Finding]:
     if answer.status != expected.status:
         text = f"answered {answer.status}{_code(answer)}, expected {expected.status} {expected.body.get('code', '')}"
         return [Finding("status", rules, text.rstrip(), client, at)]
@@ -84,21 +87,22 @@ def _refusal(expected: Refusal, answer: Answer, rules: tuple[str, ...], client: 
         got = answer.header(name)
         if not isinstance(value, Moment) and (got is None or not got.lower().startswith(value.lower())):
             found.append(Finding("header", rules, f"{name} is {short(got)}, expected {short(value)}", client, at))
-    body = _json(answer.body)
+    body = body_of(answer)
     for name, value in expected.body.items():
         got = body.get(name)
         if isinstance(value, Chosen):
             if not (isinstance(got, str) and got):
                 found.append(Finding("body", rules, f"the body's {name} is {short(got)}, expected a text", client, at))
             continue
-        same = (
-            sorted(map(str, got)) == sorted(value)
-            if isinstance(value, list) and isinstance(got, list)
-            else got == value
-        )
-        if not same:
-            text = f"the body's {name} is {short(got)}, expected {short(value)}"
-            found.append(Finding("code" if name == "code" else "body", rules, text, client, at))
+        wanted: Mapping[str, Any]
+        given: Mapping[str, Any]
+        if isinstance(value, list) and isinstance(got, list) and all(isinstance(one, str) for one in value):
+            wanted, given = {name: sorted(value)}, {name: sorted(map(str, got))}
+        else:
+            wanted, given = {name: value}, {name: got} if name in body else {}
+        for difference in differences(wanted, given, "", bound)[:1]:
+            check = "code" if name == "code" else "body"
+            found.append(Finding(check, rules, f"the body's {difference}", client, at))
     return found
 
 
@@ -129,14 +133,15 @@ def _rules_of(document: Document, code: str) -> tuple[str, ...]:
     return tuple(rule for row in document.opening if row.code == code for rule in row.rules)
 
 
-def _json(text: str) -> Mapping[str, Any]:
+def body_of(answer: Answer) -> Mapping[str, Any]:
+    """The object that the body of an answer is; an empty one where it is none."""
     try:
-        value = decode(text)
+        value = decode(answer.body)
     except NotJSON:
         return {}
     return value if isinstance(value, dict) else {}
 
 
 def _code(answer: Answer) -> str:
-    code = _json(answer.body).get("code")
+    code = body_of(answer).get("code")
     return f" {code}" if isinstance(code, str) else ""

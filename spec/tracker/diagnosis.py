@@ -109,8 +109,8 @@ class Diagnosis:
                 return "a disconnection"
             case Closing(code=0):
                 return "the answer to the close frame"
-            case Closing(code=code):
-                return f"the close with {code}"
+            case Closing() as closing:
+                return f"the close with {_codes(closing)}"
             case Pong(data=data):
                 return f"the pong to the ping {short(data.decode('latin-1'))}"
         raise TypeError(debt.output)
@@ -289,16 +289,17 @@ class Diagnosis:
         if before and view.status != "closing":
             # The close that an error causes may not come before it; another close is none that it causes.
             groups = (self._document.close_rules, before[0].output.rules)
-            groups = groups if code == closing.code or closing.how != "frame" else groups[::-1]
+            groups = groups if closing.fits(code) or closing.how != "frame" else groups[::-1]
             rules = tuple(dict.fromkeys(rule for group in groups for rule in group))
             text = f"the connection ended before {self.name(before[0])} came"
             h.findings.append(Finding("missing", rules, text, client, at, code is None, before[0].focus))
         if closing.how != "frame":
             h.covered.update(debt.rules)
             h.transitions.add(closing.pointer)
-        elif code is None or (closing.code and code != closing.code):
+        elif not closing.fits(code):
+            assert closing.code or code is None
             came = "the transport ended without a close frame" if code is None else f"closed with {_code_name(code)}"
-            text = f"{came}, expected {'a close frame' if not closing.code else f'close {closing.code}'}"
+            text = f"{came}, expected {'a close frame' if not closing.code else f'close {_codes(closing)}'}"
             # An end without a close frame may be the network's doing, or the death of the peer.
             h.findings.append(Finding("close", closing.rules, text, client, at, code is None, debt.focus))
         elif closing.reason is not None and reason != closing.reason:
@@ -318,7 +319,7 @@ class Diagnosis:
         for key, due in timers:
             debt = self._follower.fired(h, client, key, at).views[client].closing()
             closing = debt.output if debt is not None else None
-            fits = isinstance(closing, Closing) and (closing.how != "frame" or closing.code == code)
+            fits = isinstance(closing, Closing) and (closing.how != "frame" or closing.fits(code))
             if fits and isinstance(closing, Closing) and closing.reason in {None, reason}:
                 text = f"{what}: `{key[1]}` fired {due.at - at:.3f} s early"
                 self._follower.note_firing(h, client, key, due, at)
@@ -406,5 +407,9 @@ def _causes(document: Document) -> Causes:
     return frozenset(timed), raised, telling, broadcasts
 
 
-def _code_name(code: int) -> str:
+def _codes(closing: Closing) -> str:
+    return " or ".join(map(str, (closing.code, *closing.also)))
+
+
+def _code_name(code: int | None) -> str:
     return "no code" if code == 1005 else str(code)

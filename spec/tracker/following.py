@@ -169,6 +169,8 @@ class Follower:
                 domain = ("post", output.message if output.order else output.cause)
             if isinstance(output, Emission) and output.apart:
                 domain = ("apart", output.message)
+            if isinstance(output, Emission) and output.any_order:
+                domain = ("any", output.connection)
             if isinstance(output, Closing) and output.how == "left":
                 view.debts, view.status, view.last_rules = [], "left", output.rules
                 h.transitions.add(output.pointer)
@@ -252,8 +254,11 @@ class Follower:
         [reply] = pointer_parts(self.document.envelope.reply_to)
         return {name: value for name, value in emission.body.items() if name != reply}
 
-    def free(self, h: Hypothesis, view: View, body: Mapping[str, Any]) -> bool:
-        """Whether a message may come at any time."""
+    def free(self, h: Hypothesis, view: View, body: Mapping[str, Any], at: float) -> bool:
+        """Whether a message may come at any time; timers that what is sent restarts then start anew."""
         assert view.number is not None
         allowed = self.machine.unsolicited(h.world, view.number) or view.parting
-        return any(not self.differences(h, emission, body) for emission in allowed)
+        if not any(not self.differences(h, emission, body) for emission in allowed):
+            return False
+        self.machine.volunteered(h.world, view.number, at)
+        return True

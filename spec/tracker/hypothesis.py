@@ -116,7 +116,8 @@ class Waiting:
 class Hypothesis:
     """A world, every client's view of it, and what does not fit.
 
-    `bound` is what was seen of what the server chose, `waiting` what has not been handled yet.
+    `bound` is what was seen of what the server chose, `waiting` what has not been handled yet,
+    `made` the links that requests of clients made, by their numbers.
     """
 
     world: World
@@ -130,6 +131,7 @@ class Hypothesis:
     firings: list[Firing] = field(factory=list)
     bound: dict[int, Any] = field(factory=dict)
     waiting: list[Waiting] = field(factory=list)
+    made: dict[str, int] = field(factory=dict)
 
     def copy(self) -> Hypothesis:
         return Hypothesis(
@@ -144,6 +146,7 @@ class Hypothesis:
             list(self.firings),
             dict(self.bound),
             list(self.waiting),
+            dict(self.made),
         )
 
     def client_of(self, number: int) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,10 +11,10 @@ from attrs import frozen
 
 from spec.expressions import ABSENT, Chosen, Counts, Moment, Unordered, pointer_get, read_moment, rfc3339
 from spec.machine import Emission
-from spec.machine.values import Choice, Fewer, Left
+from spec.machine.values import Choice, Exact, Fewer, Left
 from spec.model import Document
 
-__all__ = ["Bound", "Difference", "choices", "differences", "quotes", "reply_differences", "short"]
+__all__ = ["Bound", "Difference", "choices", "differences", "quotes", "reply_differences", "short", "tells_of"]
 
 
 @frozen
@@ -70,7 +72,8 @@ def differences(expected: Any, observed: Any, pointer: str = "", bound: Bound = 
     if isinstance(expected, dict):
         if not isinstance(observed, dict):
             return [Difference(pointer, expected, observed)]
-        return [
+        more = [name for name in observed if name not in expected] if isinstance(expected, Exact) else []
+        return [Difference(f"{pointer}/{name}", "no such member", observed[name]) for name in more] + [
             found
             for name, value in expected.items()
             for found in differences(
@@ -105,6 +108,8 @@ def _chosen(expected: Choice, observed: Any, pointer: str, bound: Bound) -> list
         return differences(bound[expected.number], observed, pointer)
     if observed is MISSING:
         return [Difference(pointer, "a value", MISSING)]
+    if expected.kind in _NUMBERS:
+        return _moment(expected, observed, pointer)
     if expected.kind != "time":
         return []
     seconds = read_moment("time", observed) if isinstance(observed, str) and observed.endswith("Z") else None
@@ -112,6 +117,21 @@ def _chosen(expected: Choice, observed: Any, pointer: str, bound: Bound) -> list
         return [Difference(pointer, "a time in UTC that ends in Z", observed)]
     near = not expected.now or abs(seconds - expected.at) <= _CLOCKS
     return [] if near else [Difference(pointer, f"about {rfc3339(expected.at)}", observed)]
+
+
+_NUMBERS = {"moment": 1.0, "milliseconds": 1000.0}
+"""Moments that are told by numbers, and by how many for a second."""
+
+
+def _moment(expected: Choice, observed: Any, pointer: str) -> list[Difference]:
+    """A moment in epoch seconds, or in a whole number of milliseconds."""
+    told = expected.at * _NUMBERS[expected.kind]
+    about = f"about {round(told)}"
+    if isinstance(observed, bool) or not isinstance(observed, int | float):
+        return [Difference(pointer, about, observed)]
+    whole = expected.kind == "moment" or float(observed).is_integer()
+    near = abs(observed / _NUMBERS[expected.kind] - expected.at) <= _CLOCKS
+    return [] if whole and near else [Difference(pointer, about, observed)]
 
 
 def _prefix(expected: Fewer, observed: Any, pointer: str, bound: Bound) -> list[Difference]:
@@ -167,6 +187,24 @@ def reply_differences(document: Document, emission: Emission, body: Mapping[str,
     if emission.reply == "never" and observed is not MISSING and observed is not None:
         return [Difference(name, "nothing", observed)]
     return []
+
+
+def tells_of(value: str, other: str) -> bool:
+    """Whether a value contains another, is contained in it, or is what one of the usual ways makes of it."""
+    plain, inner = _letters(value), _letters(other)
+    if not plain or not inner or plain in inner or inner in plain or inner[::-1] in plain:
+        return True
+    octets = other.encode("utf-8", "surrogatepass")
+    made = [base64.b64encode(octets), base64.urlsafe_b64encode(octets), octets.hex().encode()]
+    for name in ("md5", "sha1", "sha256", "sha512"):
+        digest = hashlib.new(name, octets).digest()
+        made += [digest.hex().encode(), base64.b64encode(digest), base64.urlsafe_b64encode(digest)]
+    return any(_letters(form.decode("ascii")) in plain for form in made)
+
+
+def _letters(text: str) -> str:
+    """A text without case and without what is put between letters and digits."""
+    return "".join(filter(str.isalnum, text)).lower()
 
 
 def quotes(text: str, token: str, characters: int) -> bool:

@@ -18,17 +18,17 @@ from attrs import evolve
 from spec.expressions import pointer_get
 from spec.machine import Closing, Emission, Output, Pong, Refusal, Request
 from spec.machine.machine import Machine
-from spec.machine.values import Breach, Frame, Text
+from spec.machine.values import Breach, Choice, Frame, Text
 from spec.machine.world import World
 from spec.messages import Ear, Read
 from spec.model import Document, Emit
-from spec.tracker.answers import Answer, answer_findings
+from spec.tracker.answers import Answer, answer_findings, body_of
 from spec.tracker.content import Content
 from spec.tracker.diagnosis import Diagnosis
 from spec.tracker.findings import Finding
 from spec.tracker.following import Follower, Slack
 from spec.tracker.hypothesis import Debt, Firing, Hypothesis, View, Waiting
-from spec.tracker.matching import choices, short
+from spec.tracker.matching import choices, short, tells_of
 from spec.tracker.racing import Races
 
 __all__ = ["Answer", "Slack", "Tracker", "Used"]
@@ -114,6 +114,11 @@ class Tracker:
         """Whether a timer (any, or the named one) of the client's connection still runs by every hypothesis."""
         return all(self._dues(h, client, timer) for h in self.hypotheses)
 
+    def fired_since(self, client: str, timer: str | None, moment: float | None) -> bool:
+        """Whether a timer that was due at a moment runs no more, or runs anew, by some hypothesis."""
+        every = (self._dues(h, client, timer) for h in self.hypotheses)
+        return any(all(moment is not None and due > moment for due in dues) for dues in every)
+
     def due_at(self, client: str, timer: str | None = None) -> float | None:
         """When the client's running timer is due at the earliest, or None."""
         return min(self._dues(self._best(), client, timer), default=None)
@@ -121,9 +126,14 @@ class Tracker:
     def _dues(self, h: Hypothesis, client: str, timer: str | None) -> list[float]:
         view = h.views.get(client)
         timers = self._follower.timers(h, view) if view is not None else []
-        # Timers beside the states may run as long as the connection; they are waited for by their names alone.
-        own = [(name, due) for (state, name), due in timers if timer == name or (state and state[0] != "@")]
-        return [due.at for name, due in own if timer in {None, name}]
+        # Timers beside the states, and those that talk restarts, may run as long as the connection; they are waited for
+        # by their names alone.
+        return [
+            due.at
+            for (state, name), due in timers
+            if timer == name
+            or (timer is None and state and state[0] != "@" and not self.document.timer(state, name).restarts)
+        ]
 
     def deadline(self) -> float | None:
         """The next moment at which `advance` may find something, or None."""
@@ -161,6 +171,8 @@ class Tracker:
         def apply(h: Hypothesis, moment: float) -> None:
             view = h.views[client] = View(status="requested", focus=focus)
             view.answer = answer = self.machine.request(h.world, name, request, moment)
+            if answer.link is not None:
+                h.made[client] = answer.link
             self._follower.owe(h, answer.outputs, at + self._follower.within, focus)
 
         self._each(lambda h: self._follower.consume(h, client, at, apply))
@@ -421,7 +433,9 @@ class Tracker:
         view = h.views[client]
         expected = view.answer
         assert expected is not None
-        findings = answer_findings(self.document, expected, answer, client, at, view.focus)
+        findings = answer_findings(self.document, expected, answer, client, at, view.focus, h.bound)
+        if isinstance(expected, Refusal) and answer.status == expected.status:
+            findings += self._chose(h, expected, body_of(answer), client, at)
         _with(h, [*leaks, *findings])
         if not findings:
             h.covered.update(view.focus, expected.rules, expected.header_rules, self._content.leak_rules)
@@ -435,6 +449,37 @@ class Tracker:
         self._follower.note_state(h, view)
         self._follower.owe(h, expected.outputs, at + self._follower.within, view.focus)
         return h
+
+    def _chose(
+        self, h: Hypothesis, expected: Refusal, body: Mapping[str, Any], client: str, at: float
+    ) -> list[Finding]:
+        """Note what the peer chose in an answer, from which on it is known; and what is wrong with it."""
+        found: list[Finding] = []
+        learned: dict[int, Any] = {}
+        for number, choice, value in choices(expected.body, body):
+            if not isinstance(value, str) or number in h.bound:
+                continue
+            h.bound[number] = learned[number] = value
+            other = h.bound.get(choice.unlike.number or 0) if choice.unlike is not None else None
+            if isinstance(other, str) and tells_of(value, other):
+                text = f"{short(value)} tells of {short(other)}"
+                found.append(Finding("message", choice.rules, text, client, at))
+            elif choice.unique is not None and self._is_used(choice, value):
+                found.append(Finding("message", choice.rules, f"{short(value)} was used before", client, at))
+            else:
+                h.covered.update(choice.rules)
+        h.world.links.learn(learned)
+        return found
+
+    def _is_used(self, choice: Choice, value: str) -> bool:
+        """Whether a value that is used but once was used for another owner."""
+        return self._used.setdefault(value, (self, choice.owner)) != (self, choice.owner)
+
+    def link(self, client: str) -> Mapping[str, Any]:
+        """The fields of the link that a client's request has made, as far as they are known."""
+        number = self._best().made.get(client)
+        link = self._best().world.links.numbered(number) if number is not None else None
+        return {} if link is None else {n: v for n, v in link.fields.items() if isinstance(v, str)}
 
     def _seen(self, h: Hypothesis, client: str, read: Read, at: float, common: list[Finding]) -> list[Hypothesis]:
         """What a message says of the orders in which inputs can have been handled, and of the peer."""
@@ -462,7 +507,7 @@ class Tracker:
                 self._follower.pay(tried, tried.views[client], debt, read.body, at)
                 always = self._diagnosis.always(tried, client, read.body, at)
                 return _with(tried, [*found, *used, *([always] if always else [])])
-        return _with(h, found) if self._follower.free(h, view, read.body) else None
+        return _with(h, found) if self._follower.free(h, view, read.body, at) else None
 
     def _diagnosed(
         self, h: Hypothesis, client: str, read: Read, at: float, common: list[Finding], again: list[Finding]
@@ -498,7 +543,7 @@ class Tracker:
         for number, choice, value in choices(debt.output.body, body):
             if choice.unique is None or number in h.bound or not isinstance(value, str):
                 continue
-            if self._used.setdefault(value, (self, choice.owner)) != (self, choice.owner):
+            if self._is_used(choice, value):
                 text = f"{short(value)} was used before for another connection"
                 found.append(Finding("message", choice.rules, text, client, at))
         return found
@@ -515,7 +560,7 @@ class Tracker:
 
     def _is_due(self, h: Hypothesis, client: str, code: int | None) -> bool:
         closing = h.views[client].closing()
-        return closing is not None and isinstance(closing.output, Closing) and closing.output.code in {0, code}
+        return closing is not None and isinstance(closing.output, Closing) and closing.output.fits(code)
 
     def _leave(self, h: Hypothesis, client: str, at: float | None) -> None:
         """A connection is no more, behind all that its client sent."""
@@ -571,4 +616,5 @@ def _badness(h: Hypothesis) -> tuple[bool, int]:
 @lru_cache(16)
 def _beats(document: Document) -> frozenset[str]:
     """The messages that tell of nothing but that the transport is up."""
-    return frozenset(e.message for t in document.timers for c in t.expire for e in c.do if isinstance(e, Emit))
+    timed = {e.message for t in document.timers for c in t.expire for e in c.do if isinstance(e, Emit)}
+    return frozenset(timed | {allowed.message for state in document.states.values() for allowed in state.may_send})

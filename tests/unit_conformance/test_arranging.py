@@ -75,8 +75,8 @@ def told(url: str | None = URL, **flags: Any) -> str:
 
 
 def test_what_the_suite_cannot_set_up_is_said() -> None:
-    """A protocol whose connections are negotiated is served, and not checked: that is told before anything is sent."""
-    assert "`hub` is served, but not checked yet" in told(protocol="hub")
+    """A protocol whose rooms have a life of their own is served, and not checked: that is told before anything is sent."""
+    assert "`tabs` is served, but not checked yet" in told(protocol="tabs")
 
 
 def test_defaults() -> None:

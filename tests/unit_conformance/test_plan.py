@@ -117,10 +117,10 @@ def test_names_are_the_same_every_time(rollout: str) -> None:
 def test_every_family_has_cases() -> None:
     """In the stages together and with what other protocols have; a family that describes nothing is a fault."""
     found = {one.family for stage in STAGES for one in cases(stage)}
-    shared = Plan(arranged(protocol="sync", quick=True).target)
+    others = [Plan(arranged(protocol=name, quick=True).target) for name in ("sync", "hub")]
 
-    # Neither has endpoints; `test_endpoints.py` has cases of these.
-    found |= {one.family for one in all_cases(shared)}
+    # None has endpoints that tell rooms of something; `test_endpoints.py` has cases of these.
+    found |= {one.family for plan in others for one in all_cases(plan)}
     assert found == FAMILIES_BY_NAME - {"endpoints"}
 
 

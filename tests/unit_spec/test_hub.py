@@ -13,7 +13,7 @@ from attrs import define, field
 from spec.bindings.json import encode
 from spec.bindings.registry import BINDINGS
 from spec.compiling import load
-from spec.expressions import Chosen
+from spec.expressions import ABSENT, Chosen
 from spec.machine import Binary, Closing, Engine, Output, Refusal, Request, Upgrade
 from spec.parameters import resolve
 from tests.unit_spec.kit import NOW, UPGRADE, Tokens, bearer, text
@@ -139,7 +139,8 @@ def test_a_negotiation_gives_what_its_version_has() -> None:
     assert body["availableTransports"] == [{"transport": "WebSockets", "transferFormats": ["Text"]}]
     assert site.negotiate(negotiateVersion="9")["negotiateVersion"] == 1
     old = site.ask(site.token("ana"))
-    assert set(old.body) == {"connectionId", "negotiateVersion", "availableTransports"}
+    assert old.body["connectionToken"] is ABSENT
+    assert set(old.body) == {"connectionId", "connectionToken", "negotiateVersion", "availableTransports"}
     assert isinstance(site.connect(_choose(old.body["connectionId"], NOW)), int)
 
 

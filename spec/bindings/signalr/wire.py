@@ -29,7 +29,7 @@ from spec.bindings.signalr.messages import (
 )
 from spec.bindings.signalr.messages import Sequence as SequenceMessage
 from spec.bindings.signalr.protocol import Event, Fault, Hub
-from spec.bindings.signalr.records import terminated
+from spec.bindings.signalr.records import SEPARATOR, terminated
 
 __all__ = ["PACKETS", "SignalR"]
 
@@ -47,6 +47,36 @@ _TYPES = {
 PACKETS = (HANDSHAKE, *_TYPES, UNKNOWN)
 """The types of bodies that are no invocations; `unknown` is a packet of a type that nobody knows."""
 
+_NAMELESS = {"ping", "close", "ack", "sequence"}
+"""The types of packets that belong to no invocation."""
+
+_MALFORMED = {
+    "nothing": "",
+    "brace": "{",
+    "words": "hello",
+    "text": '"GetConnection"',
+    "number": "1",
+    "null": "null",
+    "list": '[{"type":6}]',
+    "two": '{"type":6}{"type":6}',
+    "no-members": "{}",
+    "type-null": '{"type":null}',
+    "type-text": '{"type":"1","target":"GetConnection","arguments":[]}',
+    "type-true": '{"type":true,"target":"GetConnection","arguments":[]}',
+    "type-fraction": '{"type":1.5,"target":"GetConnection","arguments":[]}',
+    "type-list": '{"type":[1],"target":"GetConnection","arguments":[]}',
+    "target-missing": '{"type":1,"invocationId":"x","arguments":[]}',
+    "target-null": '{"type":1,"invocationId":"x","target":null,"arguments":[]}',
+    "target-number": '{"type":1,"invocationId":"x","target":7,"arguments":[]}',
+    "arguments-missing": '{"type":1,"invocationId":"x","target":"GetConnection"}',
+    "arguments-null": '{"type":1,"invocationId":"x","target":"GetConnection","arguments":null}',
+    "arguments-object": '{"type":1,"invocationId":"x","target":"GetConnection","arguments":{}}',
+    "arguments-text": '{"type":1,"invocationId":"x","target":"GetConnection","arguments":"[]"}',
+    "invocation-id-number": '{"type":1,"invocationId":7,"target":"GetConnection","arguments":[]}',
+    "invocation-id-list": '{"type":1,"invocationId":["x"],"target":"GetConnection","arguments":[]}',
+    "invocation-id-object": '{"type":1,"invocationId":{},"target":"GetConnection","arguments":[]}',
+}
+
 _ESCAPE = "()"
 _OF_BODIES = ("type", "id", "reply_to", "payload")
 
@@ -55,7 +85,9 @@ class SignalR:
     """The JSON hub protocol, version 1; it holds nothing of a connection."""
 
     enveloped = False
-    malformed: Mapping[str, str] = {}
+    members = True
+    ends = SEPARATOR
+    malformed: Mapping[str, str] = {name: terminated(record) for name, record in _MALFORMED.items()}
 
     def identifier(self, text: str) -> str:
         """Any text may be an invocation id."""
@@ -129,7 +161,9 @@ def _record(body: Mapping[str, Any]) -> dict[str, Any]:
     own = payload if isinstance(payload, dict) else {}
     if kind in (HANDSHAKE, UNKNOWN):
         return {**own, **more}
-    name = {} if "id" not in body and "reply_to" not in body else {"invocationId": body.get("reply_to", body.get("id"))}
+    # What belongs to an invocation must name one; an invocation itself need not have a name.
+    named = "id" in body or "reply_to" in body or kind in _TYPES
+    name = {"invocationId": body.get("reply_to", body.get("id", ""))} if named and kind not in _NAMELESS else {}
     if kind in _TYPES:
         return {"type": _TYPES[str(kind)], **name, **own, **more}
     target = kind.removesuffix(_ESCAPE) if isinstance(kind, str) and kind.removesuffix(_ESCAPE) in PACKETS else kind
