@@ -75,7 +75,7 @@ def told(url: str | None = URL, **flags: Any) -> str:
 
 
 def test_what_the_suite_cannot_set_up_is_said() -> None:
-    """A protocol whose rooms have a life of their own is served, and not checked: that is told before anything is sent."""
+    """A protocol whose rooms have a life of their own is served, not checked: that is told before anything is sent."""
     assert "`tabs` is served, but not checked yet" in told(protocol="tabs")
 
 
