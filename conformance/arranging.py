@@ -38,6 +38,7 @@ __all__ = [
     "document_named",
     "document_of",
     "refuse_unchecked",
+    "settings",
     "target_arguments",
 ]
 
@@ -147,7 +148,7 @@ def arrange(
     drawn = _first(getattr(arguments, "drawn", None), random.SystemRandom().randrange(10**6))
     seed = _first(getattr(arguments, "seed", None), file["run"].get("seed"), drawn)
     endpoint = _endpoint(url or file["target"].get("url"), arguments.ca or file["target"].get("ca"))
-    given = {**{name: _plain(value) for name, value in file["parameters"].items()}, **_settings(arguments.set)}
+    given = {**{name: _plain(value) for name, value in file["parameters"].items()}, **settings(arguments.set)}
     try:
         parameters = resolve(document.parameters, given, quick=arguments.quick)
     except ParameterProblem as problem:
@@ -221,7 +222,8 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, list | bool) else str(value)
 
 
-def _settings(pairs: list[str]) -> dict[str, str]:
+def settings(pairs: list[str]) -> dict[str, str]:
+    """Parameters of `--set NAME=VALUE`; raises Stop for one without a value."""
     found = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

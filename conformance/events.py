@@ -22,7 +22,7 @@ from spec.expressions import rfc3339
 from spec.parameters import format_value
 from spec.tracker import Firing
 
-__all__ = ["FORMAT", "Stream", "case_event", "header_event", "read_stream"]
+__all__ = ["FORMAT", "Stream", "case_event", "header_event", "judgeable", "read_stream"]
 
 FORMAT = 1
 
@@ -104,6 +104,7 @@ def case_event(result: Result, origin: str | None = None) -> dict[str, Any]:
         ]
     if result.verdict not in {"pass", "not applicable"}:
         event["transcript"] = [{**asdict(entry), "at": round(entry.at, 4)} for entry in result.transcript]
+        event |= judgeable(result)
     if origin is not None:
         event["origin"] = origin
     if result.known is not None:
@@ -121,6 +122,14 @@ def case_event(result: Result, origin: str | None = None) -> dict[str, Any]:
     if result.firings:
         event["timers"] = [_firing(firing) for firing in result.firings]
     return event
+
+
+def judgeable(result: Result) -> dict[str, Any]:
+    """What `handfast trace check` needs beside a transcript: when it began, and what its tokens are."""
+    if not result.began:
+        return {}
+    tokens = {name: {"step": one.step, "claims": dict(one.claims)} for name, one in result.tokens.items()}
+    return {"began_s": round(result.began, 4), "tokens": tokens}
 
 
 def _firing(firing: Firing) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import asdict
 
+from conformance.events import judgeable
 from conformance.scripts import case_to_data
 from conformance.target import Target
 from conformance.verdicts import Result
@@ -62,6 +63,7 @@ def write_failure(path: Path, target: Target, result: Result, seed: int | None =
         "message": result.message,
         "checks": [finding.check for finding in result.findings],
         "transcript": [asdict(entry) for entry in result.transcript],
+        **judgeable(result),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     content = target.book.sieve.clean(content)

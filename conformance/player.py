@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar, overload
 
@@ -77,12 +77,13 @@ class Written(Sequence[Item]):
 class Outcome:
     """What came of playing a case once; `broken` says that the suite itself failed, and where.
 
-    The transcript is for people; `observed` is the same exchange as data.
+    The transcript is for people; `observed` is the same exchange as data, and `tokens` are those that it names.
     `timings` are those of a case that measures: by client and type, the seconds from its upgrade to the first message.
     """
 
     findings: list[Finding] = field(factory=list)
     transcript: Sequence[Entry] = ()
+    tokens: Mapping[str, Minted] = field(factory=dict)
     observed: Sequence[Observed] = ()
     covered: set[str] = field(factory=set)
     visited: set[str] = field(factory=set)
@@ -173,6 +174,7 @@ class Player:
                     await wire.aclose()
         self._outcome.findings = [*self._tracker.findings, *self._fetched()]
         self._outcome.transcript = Written(self._written)
+        self._outcome.tokens = self._symbols.named()
         self._outcome.observed = Written(self._witnessed)
         if self._leaked():
             hide, told = self._symbols.hide_parts, self._outcome.findings

@@ -207,6 +207,8 @@ class Runner:
             attempts,
             observed=outcome.observed,
             firings=outcome.firings,
+            began=outcome.started,
+            tokens=outcome.tokens,
         )
 
     def _tell(self, result: Result) -> None:

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-__all__ = ["Sieve"]
+__all__ = ["Sieve", "without_runs"]
+
+_RUN = 16
+"""A run of so many characters of a token gives it away."""
 
 _SHORTEST = 8
 """A shorter secret is not looked for: it would be found where it is not meant."""
@@ -47,6 +50,23 @@ class Sieve:
         if self._secrets is not None:
             text = self._secrets.sub("<a secret>", text)
         return _TOKEN.sub("<a token>", text) if "eyJ" in text else text
+
+
+def without_runs(text: str, tokens: Iterable[str]) -> str:
+    """A text without any run of characters that a token has too."""
+    runs = {token[start : start + _RUN] for token in tokens for start in range(len(token) - _RUN + 1)}
+    hidden, position = [], 0
+    while position < len(text):
+        end = position
+        while text[end : end + _RUN] in runs:
+            end += 1
+        if end > position:
+            hidden.append("<part of a token>")
+            position = end + _RUN - 1
+        else:
+            hidden.append(text[position])
+            position += 1
+    return "".join(hidden)
 
 
 def _spellings(secret: str) -> set[str]:

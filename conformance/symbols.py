@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus, urlencode
 
 from conformance import scripts
 from conformance.framing import describe, encode_shape
+from conformance.sieve import without_runs
 from conformance.tokenbook import Minted
 from spec.bindings.json import encode
 from spec.bindings.registry import BINDINGS
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from conformance.target import Target
 
 __all__ = ["UPGRADE", "Symbols", "room_claim"]
-
-_RUN = 16
-"""A run of so many characters of a token gives it away."""
 
 UPGRADE = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
 
@@ -196,13 +194,21 @@ class Symbols:
 
     def hide(self, text: str) -> str:
         """A text with every token of the case replaced by a name for it."""
-        for key, minted in self._tokens.items():
+        for name, minted in self.named().items():
             if len(minted.text) > 8:
-                wanted = json.loads(key)
-                name = f"<token {wanted['recipe']} of {wanted.get('subject', 'ana')}>"
                 for written in _spellings(minted.text):
                     text = text.replace(written, name)
         return text
+
+    def named(self) -> dict[str, Minted]:
+        """The tokens of the case by what they are called where they may not be shown; several alike are numbered."""
+        found: dict[str, Minted] = {}
+        for key, minted in self._tokens.items():
+            wanted = json.loads(key)
+            told = f"token {wanted['recipe']} of {wanted.get('subject', 'ana')}"
+            alike = sum(name.startswith((f"<{told}>", f"<{told}, ")) for name in found)
+            found[f"<{told}, number {alike + 1}>" if alike else f"<{told}>"] = minted
+        return found
 
     def plain(self, text: str) -> str:
         """A text without tokens and without the names of this run: the same in every run of the case."""
@@ -210,23 +216,7 @@ class Symbols:
 
     def hide_parts(self, text: str) -> str:
         """A text without any run of characters that a token of the case has too."""
-        runs = {
-            minted.text[start : start + _RUN]
-            for minted in self._tokens.values()
-            for start in range(len(minted.text) - _RUN + 1)
-        }
-        hidden, position = [], 0
-        while position < len(text):
-            end = position
-            while text[end : end + _RUN] in runs:
-                end += 1
-            if end > position:
-                hidden.append("<part of a token>")
-                position = end + _RUN - 1
-            else:
-                hidden.append(text[position])
-                position += 1
-        return "".join(hidden)
+        return without_runs(text, (minted.text for minted in self._tokens.values()))
 
     def _id(self, label: Any) -> str:
         self._ids += label is None

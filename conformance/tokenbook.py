@@ -23,7 +23,7 @@ from spec.tokens import ForeignKeys, Recipe, SigningKey, foreign_keys, hmac_key,
 from spec.tokens.algorithms import SYMMETRIC
 from spec.tokens.policy import Policy
 
-__all__ = ["Lapsed", "Minted", "TokenBook", "Unavailable"]
+__all__ = ["Lapsed", "Minted", "TokenBook", "Unavailable", "claims_of"]
 
 
 _BY_TIME = ("expired", "grace")
@@ -95,7 +95,7 @@ class TokenBook:
         """Hand out another token from now on; the sieve keeps the one before too."""
         self.sieve.add([given.text])
         self.given, self.unrenewed, self._ours = given.text, None, given.ours
-        claims = _claims(given.text)
+        claims = claims_of(given.text)
         # What no server can read off the token, its issuer may have told.
         self._claims = claims if given.theirs is None or "exp" in claims else {**claims, "exp": given.theirs}
 
@@ -208,7 +208,7 @@ class TokenBook:
             subject=self.document.claims.get("subject", "sub"),
         )
         vouched = recipe.step in _BY_CLAIMS
-        return self._note(text, subject, recipe.step, {**claims, **_claims(text)} if vouched else claims)
+        return self._note(text, subject, recipe.step, {**claims, **claims_of(text)} if vouched else claims)
 
     def _base(self, subject: str, wanted: Mapping[str, Any], step: str, now: float) -> dict[str, Any]:
         left = float(wanted.get("left", 3600.0))
@@ -248,14 +248,14 @@ class TokenBook:
         if minted is None:
             return _Verdict("invalid", {})
         expires = minted.claims.get("exp")
-        group = self._by_claims(minted, now + self.skew) if minted.step in _BY_CLAIMS else minted.group
+        group = self._byclaims_of(minted, now + self.skew) if minted.step in _BY_CLAIMS else minted.group
         claims = dict(minted.claims)
         if isinstance(expires, int | float):
             # The machine runs on the suite's clock; the claims are written in the server's.
             claims["exp"] = expires - self.skew
         return _Verdict(group, claims)
 
-    def _by_claims(self, minted: Minted, now: float) -> str:
+    def _byclaims_of(self, minted: Minted, now: float) -> str:
         """The verdict on a token of which only time and subject are in question."""
         expires = minted.claims.get("exp")
         subject = minted.claims.get(self.policy.subject)
@@ -265,6 +265,14 @@ class TokenBook:
                 return verdict
         return "valid"
 
+    def learn(self, text: str, step: str, claims: Mapping[str, Any]) -> None:
+        """Take a token that others minted for what they tell of it: the step that it ends on, and its claims."""
+        self._note(text, str(claims.get(self.policy.subject, "")), step, claims)
+
+    def known(self) -> Mapping[str, Minted]:
+        """Every token of the book."""
+        return dict(self._known)
+
     def moments(self, minted: Minted) -> list[float]:
         """When the verdict of a token changes, on the suite's clock."""
         expires = minted.claims.get("exp")
@@ -273,8 +281,8 @@ class TokenBook:
         return [expires - self.skew + self.policy.reach(step) for step in self._groups if step in _BY_TIME]
 
 
-def _claims(text: str) -> dict[str, Any]:
-    """The claims of a compact JWS, unverified: the suite reads what it minted or was given."""
+def claims_of(text: str) -> dict[str, Any]:
+    """The claims of a compact JWS, unverified; none of what is none."""
     try:
         part = text.split(".")[1]
         found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

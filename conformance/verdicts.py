@@ -10,6 +10,7 @@ from attrs import field, frozen
 from conformance.observing import Observed
 from conformance.player import Entry
 from conformance.scripts import Case, Extent
+from conformance.tokenbook import Minted
 from spec.exits import Exit
 from spec.tracker import Finding, Firing
 
@@ -31,7 +32,8 @@ class Result:
     """What one case came to; `rules` begins with the broken one where there is one.
 
     `shrunk` is how long the script was before it was made smaller; `case` then holds the smaller one. `excused` is the
-    verdict that a baseline changed to `known`, and `tried` is there where it asked for more plays.
+    verdict that a baseline changed to `known`, and `tried` is there where it asked for more plays. `began` is when it
+    was played, in epoch seconds, and `tokens` are those that its transcript names.
     """
 
     case: Case
@@ -53,6 +55,8 @@ class Result:
     firings: Sequence[Firing] = ()
     excused: str | None = None
     tried: Tried | None = None
+    began: float = 0.0
+    tokens: Mapping[str, Minted] = field(factory=dict)
 
 
 def run_verdict(
