@@ -25,10 +25,11 @@ from websockets.sync.client import ClientConnection, connect
 
 from reference_server.storing import open_database
 from spec.compiling import load
+from tests.extent import ALL
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-of-the-kills-that-is-long-enough"
-_KILLS = 300 if os.environ.get("HANDFAST_MATRIX") == "all" else 8
+_KILLS = 300 if ALL else 8
 _CLIENTS = 4
 _BATCH = 3
 

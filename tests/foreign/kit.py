@@ -19,6 +19,8 @@ from attrs import frozen
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+from tests.extent import ALL
+
 __all__ = [
     "SECRET",
     "SERVICE_TOKEN",
@@ -61,7 +63,7 @@ def each(exchanges: Iterable[Exchange]) -> list[Any]:
 
 def each_fault(exchanges: Iterable[Exchange]) -> list[Any]:
     """Exchanges with the faults that show in them; without HANDFAST_MATRIX=all one fault of each exchange."""
-    most = None if os.environ.get("HANDFAST_MATRIX") == "all" else 1
+    most = None if ALL else 1
     return [pytest.param(one, fault, id=fault) for one in exchanges for fault in sorted(one.faults)[:most]]
 
 

@@ -13,10 +13,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from tests.extent import ALL
 from tests.matrix.deployments import Deployment
-
-ALL = os.environ.get("HANDFAST_MATRIX") == "all"
-"""Whether everything is tried, on a machine that has nothing else to do."""
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-of-the-matrix-that-is-long-enough"

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from attrs import field, frozen
 
+from tests.extent import ALL
 from tests.matrix.kit import AUDIENCE, ISSUER, PARAMETERS, REFERENCE, SECRET, serving
 
-_ALL = os.environ.get("HANDFAST_MATRIX") == "all"
-_FEW = () if _ALL else ("--level", "smoke")
+_FEW = () if ALL else ("--level", "smoke")
 _NODE = pytest.mark.node
 
 

@@ -9,6 +9,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from tests.extent import share
 from tests.matrix.kit import REFERENCE, SERVERS, check, distant, faults, serving
 from tests.matrix.proxy import Way
 
@@ -42,7 +43,7 @@ async def test_the_proxy_delays_and_keeps_the_order(autojump_clock: MockClock) -
     assert round(trio.current_time() - began, 3) == 0.33
 
 
-@pytest.mark.parametrize("server", _EVERY)
+@pytest.mark.parametrize("server", share(_EVERY, len(_EVERY)))
 def test_a_conformant_server_passes_over_a_long_way(server: str, tmp_path: Path) -> None:
     """Latency and jitter are neither lateness nor disorder."""
     with serving(server, "message") as near, distant(near) as url:

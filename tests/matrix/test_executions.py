@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.matrix.kit import ALL, ROOT, Checked, listening
+from tests.extent import ALL
+from tests.matrix.kit import ROOT, Checked, listening
 
 _SECRETS = {"MATRIX_SECRET": "a-secret-of-the-matrix-that-is-long-enough", "MATRIX_SERVICE": "a-service-token"}
 _PARAMETERS = ("connect_deadline=3s", "ping_interval=1500ms", "ping_timeout=1s")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.extent import share
 from tests.matrix.kit import check, faults, serving
 
 # Property, server, fault: contents, histories, races between clients, and time.
@@ -26,7 +27,10 @@ _CAUGHT = [
 
 @pytest.mark.parametrize(
     ("family", "server", "name"),
-    [pytest.param(*one, marks=[pytest.mark.node] if one[1] == "chat_ws" else [], id="-".join(one)) for one in _CAUGHT],
+    [
+        pytest.param(*one, marks=[pytest.mark.node] if one[1] == "chat_ws" else [], id="-".join(one))
+        for one in share(_CAUGHT, 2)
+    ],
 )
 def test_a_property_catches_a_fault(family: str, server: str, name: str, tmp_path: Path) -> None:
     """With a few dozen examples, and by the rule that the fault breaks."""

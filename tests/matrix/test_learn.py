@@ -17,9 +17,9 @@ import pytest
 import trio
 from attrs import field, frozen
 
+from tests.extent import ALL
 from tests.matrix.kit import AUDIENCE, ISSUER, PARAMETERS, REFERENCE, SECRET, serving
 
-_ALL = os.environ.get("HANDFAST_MATRIX") == "all"
 _NODE = pytest.mark.node
 
 
@@ -56,8 +56,8 @@ _SERVERS = (REFERENCE, "chat_websockets", pytest.param("chat_ws", marks=_NODE))
 _CHOSEN = [("dual", "--timers"), ("message", "--no-timers"), ("legacy", "--no-timers")]
 
 
-@pytest.mark.parametrize(("rollout", "timers"), _CHOSEN if not _ALL else [(stage, "--timers") for stage, _ in _CHOSEN])
-@pytest.mark.parametrize("server", _SERVERS if _ALL else _SERVERS[:1])
+@pytest.mark.parametrize(("rollout", "timers"), _CHOSEN if not ALL else [(stage, "--timers") for stage, _ in _CHOSEN])
+@pytest.mark.parametrize("server", _SERVERS if ALL else _SERVERS[:1])
 def test_a_conformant_server_is_the_documents_machine(server: str, rollout: str, timers: str, tmp_path: Path) -> None:
     """In every stage, with what its timers do and without."""
     with serving(server, rollout) as url:
@@ -76,7 +76,7 @@ _FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "timers", "last", "said", "rule"), _FAULTS if _ALL else _FAULTS[:1])
+@pytest.mark.parametrize(("fault", "timers", "last", "said", "rule"), _FAULTS if ALL else _FAULTS[:1])
 def test_a_fault_is_shown_by_the_shortest_exchange(
     fault: str, timers: str, last: str, said: list[str], rule: str, tmp_path: Path
 ) -> None:

@@ -43,14 +43,21 @@ def edited(**sections: Any) -> Outline:
     return Outline({**found.data, **sections}, found.digest, found.states, found.receive)
 
 
-def spoken(document: Outline, kind: str, folder: Path, *words: str) -> Mapping[str, Any]:
-    """What a tool of Node's says of an export."""
-    path = folder / f"export{KINDS[kind].suffix}"
-    path.write_text(export(document, kind), encoding="utf-8")
-    command = ["node", str(TESTS / "unit_spec" / "exports.mjs"), kind, str(path), *words]
+def spoken(kind: str, folder: Path, *documents: Outline, walks: Any = ()) -> list[Mapping[str, Any]]:
+    """What a tool of Node's says of the export of each document."""
+    paths = []
+    for number, document in enumerate(documents):
+        paths.append(folder / f"export-{number}{KINDS[kind].suffix}")
+        paths[-1].write_text(export(document, kind), encoding="utf-8")
+    return read_by_node(kind, *paths, walks=walks)
+
+
+def read_by_node(kind: str, *paths: Path, walks: Any = ()) -> list[Mapping[str, Any]]:
+    """What a tool of Node's says of each file."""
+    command = ["node", str(TESTS / "unit_spec" / "exports.mjs"), kind, json.dumps(walks), *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=TESTS)
     found = json.loads(done.stdout)
-    assert isinstance(found, dict)
+    assert isinstance(found, list)
     return found
 
 
@@ -158,15 +165,13 @@ def test_flat_messages_are_united_with_their_envelope() -> None:
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("name", PACKAGED)
-def test_asyncapi_is_accepted(name: str, tmp_path: Path) -> None:
+def test_asyncapi_is_accepted(tmp_path: Path) -> None:
     """By the parser of its makers, who read from it which messages are legal in which state."""
-    document = laid_out(name)
-    found, legal = spoken(document, "asyncapi", tmp_path), legality(document)
-
-    assert found["problems"] == []
-    for state, messages in legal.sent.items():
-        assert found["operations"].get(f"receive_{state.replace('.', '_')}", []) == list(messages)
+    documents = [laid_out(name) for name in PACKAGED]
+    for document, found in zip(documents, spoken("asyncapi", tmp_path, *documents), strict=True):
+        assert found["problems"] == []
+        for state, messages in legality(document).sent.items():
+            assert found["operations"].get(f"receive_{state.replace('.', '_')}", []) == list(messages)
 
 
 @pytest.mark.node
@@ -174,10 +179,9 @@ def test_a_wrong_asyncapi_is_not(tmp_path: Path) -> None:
     """The parser finds a reference that leads nowhere."""
     wrong = json.dumps(api(laid_out())).replace('"#/components/schemas/ClientAuth"', '"#/components/schemas/Nothing"')
     (tmp_path / "wrong.json").write_text(wrong)
-    command = ["node", str(TESTS / "unit_spec" / "exports.mjs"), "asyncapi", str(tmp_path / "wrong.json")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=TESTS)
+    [found] = read_by_node("asyncapi", tmp_path / "wrong.json")
 
-    assert json.loads(done.stdout)["problems"] != []
+    assert found["problems"] != []
 
 
 # -------------------------------------------------------------------------------------------------------- typescript
@@ -212,9 +216,14 @@ def compiled(folder: Path, module: str, use: str) -> str:
     """What the compiler says of a module and a program that uses it; empty where it says nothing."""
     (folder / "made.ts").write_text(module, encoding="utf-8")
     (folder / "use.ts").write_text(use, encoding="utf-8")
+    return compiler(folder, "made.ts", "use.ts")
+
+
+def compiler(folder: Path, *modules: str) -> str:
+    """What the compiler says of modules, at its strictest."""
     options = ("--strict", "--noEmit", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler")
-    compiler = TESTS / "node_modules" / "typescript" / "bin" / "tsc"
-    command = ["node", str(compiler), *options, "--noUnusedLocals", "made.ts", "use.ts"]
+    path = TESTS / "node_modules" / "typescript" / "bin" / "tsc"
+    command = ["node", str(path), *options, "--noUnusedLocals", *modules]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder).stdout
 
 
@@ -239,10 +248,12 @@ def test_typescript_of_odd_documents_compiles(tmp_path: Path) -> None:
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("name", PACKAGED)
-def test_typescript_of_every_document_compiles(name: str, tmp_path: Path) -> None:
+def test_typescript_of_every_document_compiles(tmp_path: Path) -> None:
     """With nothing to use it."""
-    assert compiled(tmp_path, typescript_text(laid_out(name)), "export {};") == ""
+    for number, name in enumerate(PACKAGED):
+        (tmp_path / f"made-{number}.ts").write_text(typescript_text(laid_out(name)), encoding="utf-8")
+
+    assert compiler(tmp_path, *[f"made-{number}.ts" for number in range(len(PACKAGED))]) == ""
 
 
 # ------------------------------------------------------------------------------------------------------------ python
@@ -352,13 +363,12 @@ def _states_of(states: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("name", PACKAGED)
-def test_graphviz_draws_it(name: str, tmp_path: Path) -> None:
+def test_graphviz_draws_it(tmp_path: Path) -> None:
     """A node for each state that a connection can be in, beside the start, the end and any state."""
-    found = spoken(laid_out(name), "dot", tmp_path)
-
-    assert found["problems"] == []
-    assert 0 <= found["nodes"] - len(laid_out(name).leaves) - 2 <= 1
+    documents = [laid_out(name) for name in PACKAGED]
+    for document, found in zip(documents, spoken("dot", tmp_path, *documents), strict=True):
+        assert found["problems"] == []
+        assert 0 <= found["nodes"] - len(document.leaves) - 2 <= 1
 
 
 WALKS: list[tuple[list[dict[str, str]], Any]] = [
@@ -379,19 +389,17 @@ WALKS: list[tuple[list[dict[str, str]], Any]] = [
 @pytest.mark.node
 def test_xstate_walks_as_the_document_says(tmp_path: Path) -> None:
     """Openings, messages and their guards lead where the cases lead."""
-    found = spoken(laid_out(), "xstate", tmp_path, json.dumps([events for events, _ in WALKS]))
+    [found] = spoken("xstate", tmp_path, laid_out(), walks=[events for events, _ in WALKS])
 
     assert found["problems"] == []
     assert found["ends"] == [end for _, end in WALKS]
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("name", PACKAGED)
-def test_xstate_takes_every_document(name: str, tmp_path: Path) -> None:
+def test_xstate_takes_every_document(tmp_path: Path) -> None:
     """Every target of it exists."""
-    found = spoken(laid_out(name), "xstate", tmp_path, "[[]]")
-
-    assert found == {"problems": [], "ends": ["start"]}
+    for found in spoken("xstate", tmp_path, *[laid_out(name) for name in PACKAGED], walks=[[]]):
+        assert found == {"problems": [], "ends": ["start"]}
 
 
 # ----------------------------------------------------------------------------------------------------------- command
