@@ -179,6 +179,8 @@ class Player:
         if self._leaked():
             hide, told = self._symbols.hide_parts, self._outcome.findings
             self._outcome.findings = [evolve(finding, text=hide(finding.text)) for finding in told]
+        clean, told = self._target.book.sieve.clean, self._outcome.findings
+        self._outcome.findings = [evolve(finding, text=clean(finding.text)) for finding in told]
         self._outcome.covered = self._tracker.covered
         self._outcome.visited = self._tracker.visited
         self._outcome.transitions = self._tracker.transitions
@@ -542,19 +544,23 @@ class Player:
         number = self._step_number if step is None else step
         self._seen.append(Observed(client, kind, value, at - self._outcome.started, number))
 
+    def _clean(self, text: str) -> str:
+        """A text without what is secret of the deployment; before it is cut, or a part of a secret could be left."""
+        return str(self._target.book.sieve.clean(text))
+
     def _leaked(self) -> bool:
         return any(finding.check == "leak" for finding in self._outcome.findings)
 
     def _written(self) -> list[Entry]:
         """What was noted as it may be shown: without tokens, nor parts of them where they were quoted."""
-        hidden = [evolve(entry, text=_shortened(self._symbols.hide(entry.text))) for entry in self._noted]
+        hidden = [evolve(entry, text=_shortened(self._clean(self._symbols.hide(entry.text)))) for entry in self._noted]
         if not self._leaked():
             return hidden
         return [evolve(entry, text=self._symbols.hide_parts(entry.text)) for entry in hidden]
 
     def _witnessed(self) -> list[Observed]:
         """What was observed as it may be shown, and without the names of this run."""
-        plain = [event.rewritten(self._symbols.plain) for event in self._seen]
+        plain = [event.rewritten(self._symbols.plain).rewritten(self._clean) for event in self._seen]
         plain = [event.rewritten(_shortened) if event.kind == "sent" else event for event in plain]
         return [event.rewritten(self._symbols.hide_parts) for event in plain] if self._leaked() else plain
 

@@ -37,15 +37,16 @@ def replay(arranged: Arranged, saved: Mapping[str, Any]) -> Exit:
         raise Stop(Exit.USAGE, stale)
     result = trio.run(_play, plan, evolve(case, alone=True))
     became, code = _became(result, saved)
+    clean = arranged.target.book.sieve.clean
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]{case.id}[/] at {arranged.target.endpoint.url}")
     if arranged.target.document.digest != saved["document"]:
         console.print("  [dim]the document has changed since this failure was saved[/]")
     console.print(f"  was: {', '.join(saved['rules'][:1])} {saved['message']}", markup=False)
-    for entry in folded([asdict(entry) for entry in result.transcript]):
+    for entry in folded(clean([asdict(entry) for entry in result.transcript])):
         console.print(transcript_line(entry, rfc3339(arranged.target.epoch)))
     if result.message:
-        console.print(f"  now: {', '.join(result.rules[:1])} {result.message}", markup=False)
+        console.print(f"  now: {', '.join(result.rules[:1])} {clean(result.message)}", markup=False)
     console.print(f"replay: [bold]{became}[/]")
     return code
 

@@ -6,12 +6,16 @@ import json
 import re
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from jsonschema_rs import validator_for
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection, serve
 
 from conformance import failures, learned, sidebyside
 from conformance.gating.outcome import FORMAT as GATE_FORMAT
@@ -112,6 +116,73 @@ def test_an_answer_that_is_no_http_leaks_nothing(tmp_path: Path) -> None:
     written = ended.said + "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     assert "eyJ" not in written
     assert SECRET not in written
+
+
+PLANTED = 'a "planted" secret/with+signs & spaces'
+
+
+@contextmanager
+def blabbing() -> Iterator[str]:
+    """A server that says its key to everybody, in headers, messages and close reasons, as it is and encoded."""
+    ways = {PLANTED, json.dumps(PLANTED), quote(PLANTED), b64encode(PLANTED.encode()).decode(), PLANTED[5:25]}
+
+    def blab(connection: ServerConnection) -> None:
+        for way in sorted(ways):
+            connection.send(json.dumps({"type": "error", "payload": {"code": way, "message": f"{'x' * 30} {way}"}}))
+        connection.close(1008, PLANTED)
+
+    def with_header(connection: ServerConnection, request: Request, response: Response) -> Response:
+        response.headers["X-Key"] = quote(PLANTED)
+        return response
+
+    with serve(blab, "127.0.0.1", 0, process_response=with_header) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+GATE = """[documents]
+new = "chat"
+[[target]]
+name = "eu"
+url = "URL"
+tokens = {secret = "env:PLANTED"}
+run = {level = "smoke", run = ["opening/offer/none/**"]}
+"""
+
+
+def test_a_planted_secret_is_in_nothing_that_any_command_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of check, replay, compare and gate: reports, failures and all that they say."""
+    monkeypatch.setenv("PLANTED", PLANTED)
+    words = ("--protocol", "chat", "--secret", "env:PLANTED", "--run", "opening/offer/none/**", "--level", "smoke")
+    reports = [word for kind in KINDS for word in ("--report", f"{kind}:report.{kind}")]
+    with blabbing() as url:
+        (tmp_path / "gate.toml").write_text(GATE.replace("URL", url))
+        ran = handfast(tmp_path, "check", url, *words, "--shrink", "0", *reports)
+        saved = next((tmp_path / "handfast-failures").iterdir())
+        replayed = handfast(tmp_path, "replay", str(saved), "--secret", "env:PLANTED")
+        alike = handfast(tmp_path, "compare", url, url, *words, "--report", "json:compared.json")
+        stopped = handfast(tmp_path, "gate", "gate.toml", "--shrink", "0", "--report", "github:annotations")
+
+    assert (ran.code, replayed.code, stopped.code) == (1, 1, 1), ran.said + replayed.said + stopped.said
+    assert alike.code in (0, 1)
+    written = {str(path): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    written |= {"check": ran.said, "replay": replayed.said, "compare": alike.said, "gate": stopped.said}
+    assert len(written) > 20
+    for name, text in written.items():
+        for start in range(len(PLANTED) - 15):
+            assert PLANTED[start : start + 16] not in text, name
+            assert json.dumps(PLANTED)[1:-1][start : start + 16] not in text, name
+        assert quote(PLANTED) not in text, name
+        assert b64encode(PLANTED.encode()).decode()[:24] not in text, name
+    assert "secret>" in written[str(tmp_path / "report.json")]
+    assert "secret>" in replayed.said
 
 
 def test_a_report_goes_to_standard_output_alone(run: Path) -> None:
