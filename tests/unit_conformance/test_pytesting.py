@@ -9,7 +9,6 @@ import threading
 import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,35 +19,22 @@ import trio.testing
 from conformance.commands.check import CHECK
 from conformance.pytesting.flags import FLAGS, MISSING
 from conformance.testing import Handler, NotConformant, handfast_check, handfast_check_async
-from reference_server.server import Server, open_server, serve
-from reference_server.site import Mount
-from spec.authoring.starting.command import started
+from reference_server.server import open_server
 from spec.compiling import load
 from spec.exits import Exit, Stop
-from spec.model import Document
-from spec.parameters import resolve
-from spec.policies import policy_for
-from spec.tokens import foreign_keys, hmac_key
+from spec.tokens import foreign_keys
+from tests.unit_conformance.kit import SECRET
+from tests.unit_conformance.orders import BROKEN, mount, serving, written
 
 pytest_plugins = ["pytester"]
 
-SECRET = "a-secret-of-the-tests-that-is-long-enough"
 PLUGIN = ("-p", "no:handfast", "-p", "conformance.pytesting.plugin", "-p", "no:cacheprovider")
 FEW = ("--handfast-level=smoke", "--handfast-examples=0", "--handfast-run=messages/**", "--handfast-run=opening/**")
-BROKEN = "messages/say/authenticating/invalid/payload-text-missing"
-"""A case that the broken server fails."""
 
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """A protocol that has all there is, and one that closes by another code where nobody has authenticated."""
-    folder = tmp_path_factory.mktemp("documents")
-    text = started("orders", "orders.yaml")
-    wrong = text.replace("AUTH_REQUIRED: {close: 1008", "AUTH_REQUIRED: {close: 1011")
-    assert wrong != text
-    for name, content in {"good": text, "broken": wrong}.items():
-        (folder / f"{name}.yaml").write_text(content, encoding="utf-8")
-    return {name: folder / f"{name}.yaml" for name in ("good", "broken")}
+    return written(tmp_path_factory.mktemp("documents"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,31 +45,10 @@ def _loaded() -> None:
     foreign_keys("RS256")
 
 
-def mount(document: Document) -> Mount:
-    values = resolve(document.parameters, {})
-    return Mount(document, values, policy_for(document, values, [hmac_key(SECRET).verifier()]))
-
-
 @pytest.fixture(scope="module")
 def urls(documents: Mapping[str, Path]) -> Iterator[Mapping[str, str]]:
-    """Both served on loopback, from a thread of this process."""
-    ready, found, ends = threading.Event(), dict[str, str](), list[Any]()
-
-    async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            for name, path in documents.items():
-                server: Server = await nursery.start(partial(serve, mount(load(str(path)))))
-                found[name] = f"ws://127.0.0.1:{server.ports[0]}"
-            token = trio.lowlevel.current_trio_token()
-            ends.append(lambda: token.run_sync_soon(nursery.cancel_scope.cancel))
-            ready.set()
-
-    thread = threading.Thread(target=trio.run, args=(main,), daemon=True)
-    thread.start()
-    assert ready.wait(60)
-    yield found
-    ends[0]()
-    thread.join()
+    with serving(documents) as found:
+        yield found
 
 
 @pytest.fixture

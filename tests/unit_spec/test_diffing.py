@@ -403,10 +403,31 @@ def test_a_document_can_be_one_of_git(tmp_path: Path, monkeypatch: pytest.Monkey
             document_at(name)
 
 
+def test_documents_are_compared_with_what_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--since` takes paths: what is unchanged or new breaks nobody, and what is not does."""
+    path = copied(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    settings = ("-c", "user.name=t", "-c", "user.email=t@example")
+    for words in (("init", "-q"), ("add", "."), (*settings, "commit", "-qm", "x")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
+    (path.parent / "new.yaml").write_text(path.read_text())
+
+    assert main(["diff", "--since", "HEAD", "chat/v2.yaml", "chat/new.yaml"]) == Exit.CONFORMANT
+    assert "chat/new.yaml was not there in HEAD" in capsys.readouterr().out
+    path.write_text(path.read_text().replace("VERSION_UNSUPPORTED: 400", "VERSION_UNSUPPORTED: 406"))
+    assert main(["diff", "--since=HEAD", "chat/new.yaml", "chat/v2.yaml"]) == Exit.NONCONFORMANT
+    assert main(["diff", "--since=nowhere", "chat/v2.yaml"]) == Exit.USAGE
+    assert main(["diff", "--since=--output=x", "chat/v2.yaml"]) == Exit.USAGE
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["chat"], "two documents are compared"),
+        (["--since", "HEAD"], "which documents?"),
+        (["--since", "HEAD", "a.yaml", "b.yaml", "--report", "json:x"], "a report is about one document"),
         (["chat", "nowhere"], "there is no protocol `nowhere`"),
         (["chat", "chat", "--set", "rollout"], "has no value"),
         (["chat@2", "{edited}", "--set", "rollout=never"], "is one of"),

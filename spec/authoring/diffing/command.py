@@ -18,6 +18,9 @@ _KINDS = ("text", "json", "markdown", "html", "github", "junit", "sarif")
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("documents", nargs="*", metavar="OLD NEW", help="names, paths, or git:REVISION:PATH")
+    parser.add_argument(
+        "--since", metavar="REVISION", help="compare each document that is named, a path, with what it was in git then"
+    )
     parser.add_argument("--format", choices=_KINDS, default="text", help="what is written to the standard output")
     parser.add_argument(
         "--report", metavar="KIND:PATH", action="append", default=[], help="the same in a file (repeatable)"
@@ -46,31 +49,59 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.rules:
         _list_rules()
         return Exit.CONFORMANT
+    if arguments.since is not None:
+        return max(_since(arguments, path) for path in _paths(arguments))
     if len(arguments.documents) != 2:
         raise Stop(Exit.USAGE, "two documents are compared", "write `handfast diff OLD NEW`")
+    return _told(arguments, (arguments.documents[0], arguments.documents[1]))
+
+
+def _paths(arguments: argparse.Namespace) -> list[str]:
+    """The documents that are compared with what they were."""
+    from spec.exits import Exit, Stop
+
+    if not arguments.documents:
+        raise Stop(Exit.USAGE, "which documents?", f"write `handfast diff --since {arguments.since} PATH…`")
+    if arguments.report and len(arguments.documents) > 1:
+        raise Stop(Exit.USAGE, "a report is about one document", "write one path behind `--since`")
+    return list(arguments.documents)
+
+
+def _since(arguments: argparse.Namespace, path: str) -> int:
+    from spec.authoring.diffing.locating import in_revision
+    from spec.exits import Exit
+
+    if not in_revision(arguments.since, path):
+        print(f"{path} was not there in {arguments.since}: it is new, and breaks nobody")
+        return Exit.CONFORMANT
+    return _told(arguments, (f"git:{arguments.since}:{path}", path))
+
+
+def _told(arguments: argparse.Namespace, names: tuple[str, str]) -> int:
+    """Compare two documents and tell of it; gives the exit code."""
     from pathlib import Path
 
     from spec.authoring.diffing.policy import Policy, judge, read_policy
     from spec.authoring.diffing.reporting import render
+    from spec.exits import Exit
 
     reports = [_report(text) for text in arguments.report]
     policy = read_policy(Path(arguments.policy)) if arguments.policy else Policy()
-    judgement = judge(_compared(arguments), _overruled(policy, arguments))
-    names = (arguments.documents[0], arguments.documents[1])
+    judgement = judge(_compared(arguments, names), _overruled(policy, arguments))
     for kind, path in reports:
         _write(path, render(kind, judgement, names))
     print(render(arguments.format, judgement, names), end="")
     return Exit.NONCONFORMANT if judgement.fails(arguments.fail_on) else Exit.CONFORMANT
 
 
-def _compared(arguments: argparse.Namespace) -> Comparison:
+def _compared(arguments: argparse.Namespace, names: tuple[str, str]) -> Comparison:
     from spec.authoring.diffing.comparing import compare
     from spec.authoring.diffing.locating import document_at
     from spec.exits import Exit, Stop
     from spec.parameters import ParameterProblem
 
     given = dict(_setting(text) for text in arguments.set)
-    old, new = (document_at(name) for name in arguments.documents)
+    old, new = (document_at(name) for name in names)
     try:
         return compare(old, new, given)
     except ParameterProblem as problem:

@@ -12,7 +12,7 @@ from spec.exits import Exit, Stop
 from spec.loading import DocumentError, Problem, Source, read
 from spec.loading.parsing import parse
 
-__all__ = ["document_at"]
+__all__ = ["document_at", "in_revision"]
 
 _MOST_FILES = 21
 
@@ -47,6 +47,13 @@ def document_at(name: str) -> Source:
             raise Stop(Exit.USAGE, f"`{name}` cannot be used:\n{told}") from None
 
 
+def in_revision(revision: str, path: str) -> bool:
+    """Whether git has a path, relative to the working directory, in a revision; raises Stop for one it has not."""
+    if revision.startswith("-") or not revision:
+        raise Stop(Exit.USAGE, f"`{revision}` names no revision of git")
+    return bool(_git("ls-tree", "--name-only", revision, "--", path).strip())
+
+
 def _take(revision: str, path: PurePosixPath, folder: Path) -> None:
     """Write a file of a revision, and those that it includes, at their places within a folder."""
     pending, done = [path], set[PurePosixPath]()
@@ -73,12 +80,14 @@ def _joined(base: PurePosixPath, path: str) -> PurePosixPath:
 
 
 def _includes(text: str) -> Iterator[str]:
-    """The files that a text includes; whatever is wrong with it is told when the document is read."""
+    """The files of its repository that a text includes; whatever is wrong with it is told when the document is read."""
     problems: list[Problem] = []
     root = parse(text, "", problems)
     entry = root.value.get("include") if root is not None and isinstance(root.value, dict) else None
     items = entry.value.value if entry is not None and isinstance(entry.value.value, list) else []
-    yield from (item.value for item in items if isinstance(item.value, str))
+    named = (item.value for item in items if isinstance(item.value, str))
+    # A packaged file is no file of the repository, and is read as it is today.
+    yield from (name for name in named if not name.startswith("handfast:"))
 
 
 def _git(*arguments: str) -> str:
