@@ -14,6 +14,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from spec.authoring.documenting import changelog
+from spec.authoring.documenting.blocks import Page
 from spec.authoring.documenting.contents import pages
 from spec.authoring.documenting.html import _CSS, html
 from spec.authoring.documenting.markdown import markdown
@@ -44,13 +46,20 @@ def edited(**sections: Any) -> Outline:
 
 
 @cache
+def every(name: str) -> tuple[Page, ...]:
+    """The pages of a document; those of chat with what changed since version 1."""
+    more = [changelog.page(read(find("chat@1")), read(find(name)))] if name == "chat" else []
+    return pages(laid_out(name), more=more)
+
+
+@cache
 def page(name: str = "chat") -> str:
-    return html(laid_out(name), pages(laid_out(name)), "made")
+    return html(laid_out(name), every(name), "made")
 
 
 @cache
 def tree(name: str = "chat") -> Mapping[str, str]:
-    return markdown(laid_out(name), pages(laid_out(name)), "made")
+    return markdown(laid_out(name), every(name), "made")
 
 
 class Structure(HTMLParser):
@@ -354,3 +363,91 @@ def test_schemas_on_the_page_are_json() -> None:
 
     assert len(shown) == len(laid_out().messages("client")) + len(laid_out().messages("server"))
     assert all(json.loads(unescape(text))["type"] == "object" for text in shown)
+
+
+# -------------------------------------------------------------------------------------------- versions and failures
+
+
+def test_a_later_version_tells_what_changed(tmp_path: Path) -> None:
+    """The version before lies beside it; each change says whom it breaks, and those that break somebody are drawn."""
+    assert main(["docs", "chat", "--markdown", str(tmp_path)]) == 0
+    told = (tmp_path / "changes.md").read_text()
+
+    assert told.startswith("# Changes since version 1\n")
+    assert re.search(r"^\| \[a version is no longer served\]\(#.*\| \*\*breaks\*\* \| \*\*fine\*\* \|", told, re.M)
+    assert told.count("```mermaid") >= 5
+    assert "version 1: " in told
+    assert "version 2: " in told
+    links = re.findall(r"\]\(#([^)]+)\)", told)
+    assert links
+    assert all(f'<a id="{link}"></a>' in told for link in links)
+
+
+def test_what_is_compared_with_can_be_said(tmp_path: Path) -> None:
+    """Nothing, another document, or the version before by itself; the first version has none."""
+    for words, there in (
+        (("chat", "--since", "none"), False),
+        (("chat@1",), False),
+        (("chat@1", "--since", "chat"), True),
+    ):
+        folder = tmp_path / "-".join(words)
+        assert main(["docs", *words, "--markdown", str(folder)]) == 0
+        assert (folder / "changes.md").exists() == there
+    assert main(["docs", "chat", "--since", "chatt", "--markdown", str(tmp_path)]) == 2
+
+
+FAILURE = {
+    "id": "tokens/auth/wrong-key",
+    "verdict": "fail",
+    "rules": ["CHAT-AUTH-5", "GONE-1"],
+    "message": "`error` has another code",
+    "transcript": [
+        {"at": 0, "client": "ana", "direction": ">", "text": "GET /v1/chat/soup"},
+        {"at": 0.1, "client": "ana", "direction": "<", "text": "101"},
+        {"at": 0.1, "client": "ana", "direction": ".", "text": "waits for <b>"},
+        {"at": 0.2, "client": "ana", "direction": ">", "text": '{"type": "auth", "payload": {"token": "<token x>"}}'},
+        {"at": 0.3, "client": "ana", "direction": "<", "text": '{"type": "error", "payload": {"code": "NO"}}'},
+    ],
+}
+
+
+def test_failures_are_drawn(tmp_path: Path) -> None:
+    """Of a saved failure and of a stream alike: who said what, and what is wrong with it."""
+    saved, stream = tmp_path / "saved.json", tmp_path / "run.jsonl"
+    saved.write_text(json.dumps({**FAILURE, "id": None, "case": {"id": FAILURE["id"]}}))
+    passed = {"event": "case", "id": "x", "verdict": "pass", "transcript": []}
+    stream.write_text("\n".join(map(json.dumps, ({"event": "header"}, passed, {"event": "case", **FAILURE}))))
+    words = ["docs", "chat", "--since", "none", "--trace", str(saved), "--trace", str(stream)]
+
+    assert main([*words, "--html", str(tmp_path / "x.html"), "--markdown", str(tmp_path)]) == 0
+    told = (tmp_path / "failures.md").read_text()
+    assert told.count("## tokens/auth/wrong-key") == 2
+    assert "[CHAT-AUTH-5](rules.md#" in told
+    assert "p1->>p2: auth token : token x" in told
+    assert "Note over p1: waits for b" in told
+    page = (tmp_path / "x.html").read_text()
+    assert "<b>" not in page
+    assert "✗ error has another code" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "holds no failure"),
+        ("{", "line 1 is no JSON"),
+        ('{"event": "header"}\nnonsense', "line 2 is no JSON"),
+        ('{"transcript": [1, {}, {"text": 5}]}', None),
+        ('{"transcript": {}}', "holds no failure"),
+        ("[" * 9000, "line 1 is no JSON"),
+    ],
+)
+def test_what_is_no_failure_is_told(
+    text: str, says: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the exit code of a usage error."""
+    file = tmp_path / "x.json"
+    file.write_text(text)
+    code = main(["docs", "chat", "--since", "none", "--trace", str(file), "--html", str(tmp_path / "x.html")])
+
+    assert code == (2 if says else 0)
+    assert says is None or says in capsys.readouterr().err

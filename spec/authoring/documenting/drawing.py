@@ -21,6 +21,8 @@ __all__ = ["Step", "sequence", "states"]
 _LINE, _SIGN, _PAD, _LANE = 16, 7.2, 12, 16
 _WRAP = 36
 _ANY = ""
+_EDGE, _SPOKEN, _WIDEST = 40.0, 6.6, 34
+"""Of sequences: the room beside the outer lines, and that of a letter; texts so wide that one client fits a phone."""
 
 
 @define
@@ -153,7 +155,7 @@ def sequence(steps: Sequence[Step], identifier: str, title: str, says: str) -> s
     """An exchange, from top to bottom; the server stands at the right."""
     sides = list(dict.fromkeys(side for step in steps for side in (step.source, step.target)))
     sides = [*(side for side in sides if side != "server"), "server"]
-    apart = max(190.0, max(len(line) for step in steps for line in _told(step)) * _SIGN + 2 * _PAD)
+    apart = max(190.0, max(len(line) for step in steps for line in _told(step)) * _SPOKEN + 2 * _PAD)
     at = dict(zip(sides, _columns(len(sides), apart), strict=True))
     y, parts = 60.0, list[str]()
     for step in steps:
@@ -164,22 +166,27 @@ def sequence(steps: Sequence[Step], identifier: str, title: str, says: str) -> s
         f'<text x="{x:.0f}" y="24" class="name" text-anchor="middle">{escape(side)}</text>'
         for side, x in at.items()
     ]
-    return _svg(identifier, title, says, max(at.values()) + 60, y, [*heads, *parts])
+    return _svg(identifier, title, says, max(at.values()) + _EDGE, y, [*heads, *parts])
 
 
 def _columns(count: int, apart: float) -> Iterator[float]:
     """Where the sides stand: clients near each other, and the server so far that every text has room."""
     for number in range(count - 1):
-        yield 60.0 + 110 * number
-    yield 60.0 + 110 * max(0, count - 2) + apart + 30
+        yield _EDGE + 110 * number
+    yield _EDGE + 110 * max(0, count - 2) + apart
 
 
 def _told(step: Step) -> list[str]:
-    return textwrap.wrap(step.text, 44) or [""]
+    return textwrap.wrap(step.text, _WIDEST) or [""]
 
 
 def _message(step: Step, at: dict[str, float], y: float) -> Iterator[str]:
     lines = _told(step)
+    if step.source == step.target:
+        for number, line in enumerate(lines):
+            x = at[step.source] + 8
+            yield f'<text x="{x:.0f}" y="{y + number * _LINE - 5:.0f}" class="note">{escape(line)}</text>'
+        return
     bottom = y + _LINE * (len(lines) - 1)
     begin, end = at[step.source], at[step.target]
     last = max(x for side, x in at.items() if side != "server") if len(at) > 1 else begin

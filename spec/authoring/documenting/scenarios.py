@@ -12,7 +12,7 @@ from spec.authoring.documenting.words import anchor, applies
 from spec.authoring.outlining import Outline
 from spec.authoring.outlining.decisions import plainly
 
-__all__ = ["page"]
+__all__ = ["mermaid", "page"]
 
 
 def page(document: Outline) -> Page | None:
@@ -34,7 +34,7 @@ def page(document: Outline) -> Page | None:
 def _figure(name: str, scenario: Mapping[str, Any], steps: Sequence[Step]) -> Figure:
     says = "; ".join(f"{step.source} to {step.target}: {step.text}" for step in steps)
     drawn = sequence(steps, anchor("sequence", name), f"The exchange {name}", says)
-    return Figure(drawn, _mermaid(steps), plainly(scenario.get("text", name)), says)
+    return Figure(drawn, mermaid(steps), plainly(scenario.get("text", name)), says)
 
 
 def _step(step: Mapping[str, Any]) -> Step:
@@ -69,12 +69,15 @@ def _short(found: Any) -> str:
     return told if len(told) <= 60 else f"{told[:59]}…"
 
 
-def _mermaid(steps: Sequence[Step]) -> str:
+def mermaid(steps: Sequence[Step]) -> str:
     """The source for Mermaid; its participants are called `p1`, `p2`, …, since it takes few names."""
     sides = dict.fromkeys(side for step in steps for side in (step.source, step.target))
     names = {side: f"p{number}" for number, side in enumerate(sorted(sides, key=lambda side: side == "server"), 1)}
     lines = ["sequenceDiagram", *(f"  participant {name} as {_plain(side)}" for side, name in names.items())]
-    lines += [f"  {names[s.source]}->>{names[s.target]}: {_plain(s.text)}" for s in steps]
+    for step in steps:
+        alone = f"  Note over {names[step.source]}: {_plain(step.text)}"
+        spoken = f"  {names[step.source]}->>{names[step.target]}: {_plain(step.text)}"
+        lines.append(alone if step.source == step.target else spoken)
     return "\n".join(lines) + "\n"
 
 
