@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -63,35 +63,24 @@ class Sieve:
         if self._secrets is not None:
             text = self._secrets.sub("<a secret>", text)
         if any(text[at : at + _STEP] in self._marks for at in range(len(text) - _STEP + 1)):
-            text = self._without_parts(text)
+            text = _without(text, self._runs, "<part of a secret>")
         return _TOKEN.sub("<a token>", text) if "eyJ" in text else text
-
-    def _without_parts(self, text: str) -> str:
-        """A text without any run of characters that a secret has too."""
-        hidden, position = [], 0
-        while position < len(text):
-            end = position
-            while text[end : end + _RUN] in self._runs:
-                end += 1
-            hidden.append("<part of a secret>" if end > position else text[position])
-            position = end + _RUN - 1 if end > position else position + 1
-        return "".join(hidden)
 
 
 def without_runs(text: str, tokens: Iterable[str]) -> str:
     """A text without any run of characters that a token has too."""
     runs = {token[start : start + _RUN] for token in tokens for start in range(len(token) - _RUN + 1)}
+    return _without(text, runs, "<part of a token>")
+
+
+def _without(text: str, runs: Collection[str], name: str) -> str:
     hidden, position = [], 0
     while position < len(text):
         end = position
         while text[end : end + _RUN] in runs:
             end += 1
-        if end > position:
-            hidden.append("<part of a token>")
-            position = end + _RUN - 1
-        else:
-            hidden.append(text[position])
-            position += 1
+        hidden.append(name if end > position else text[position])
+        position = end + _RUN - 1 if end > position else position + 1
     return "".join(hidden)
 
 
