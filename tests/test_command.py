@@ -629,6 +629,42 @@ def test_the_demonstration_needs_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "handfast-failures").exists()
 
 
+# ------------------------------------------------------------------------------------------------ faults of ours
+
+_FAULT = """
+import conformance.arranging
+
+def fault(*_, **__):
+    raise RuntimeError("a fault that was planted")
+
+conformance.arranging.arrange = fault
+"""
+
+
+def test_a_fault_of_our_own_is_not_the_servers(tmp_path: Path) -> None:
+    """It has a code of its own, and no traceback; a gate says so of the target that it was to check."""
+    (tmp_path / "sitecustomize.py").write_text(_FAULT)
+    (tmp_path / "gate.toml").write_text(
+        '[documents]\nnew = "chat"\n[[target]]\nname = "eu"\nurl = "ws://127.0.0.1:1"\n'
+    )
+    for words, told in (
+        (("check", "ws://127.0.0.1:1", "--protocol", "chat"), "internal error: RuntimeError: a fault that was planted"),
+        (("gate", "gate.toml"), "eu could not be checked, by a fault of handfast"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "spec", *words],
+            cwd=tmp_path,
+            env=environment(PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}"),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 5, done.stdout + done.stderr
+        assert told in done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+
+
 # ------------------------------------------------------------------------------------------------------ watching
 
 

@@ -16,7 +16,7 @@ from conformance.gating.changes import Changes, Stage
 from conformance.gating.file import COVERAGE, Gate
 from conformance.gating.verdict import Reason, Result, exit_of, reached
 from conformance.reporting.run import Run
-from conformance.trends import Moved, Trend
+from conformance.trends import Moved
 from spec.authoring.diffing.policy import Finding
 from spec.authoring.diffing.reporting.words import headline
 from spec.exits import Exit
@@ -131,7 +131,7 @@ def _target(outcome: Outcome, result: Result) -> dict[str, Any]:
         "coverage": {kind: _share(run, kind) for kind in COVERAGE},
         "broken": _broken(run) if run else [],
         "misfits": list(run.misfits) if run else [],
-        "since": _since(site.last, result.trend) if site.last else None,
+        "since": _since(site.last, result) if site.last else None,
         "reports": {kind: _shown(path) for kind, path in result.checked.reports.items() if path.exists()},
     }
 
@@ -159,13 +159,16 @@ def _broken(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _since(last: Path, trend: Trend | None) -> dict[str, Any]:
+def _since(last: Path, result: Result) -> dict[str, Any]:
+    trend = result.trend
+
     def told(moved: Sequence[Moved]) -> list[dict[str, str]]:
         return [{"rule": one.rule, "was": one.was, "now": one.now} for one in moved]
 
     return {
         "file": str(last),
         "compared": trend is not None,
+        "complete": result.last_complete,
         "worse": told(trend.worse) if trend else [],
         "better": told(trend.better) if trend else [],
     }

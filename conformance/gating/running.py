@@ -168,4 +168,4 @@ class _Run:
         path = checked.stream
         run = read_run(read_stream(path)) if path is not None else None
         compared = trend(last, run) if last is not None and run is not None and run.complete else None
-        return Result(checked.site, checked, run, compared)
+        return Result(checked.site, checked, run, compared, last is None or last.complete)

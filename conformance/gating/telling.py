@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from conformance.gating.outcome import FORMAT
 from conformance.reporting.github import capped, message
 from conformance.reporting.run import plural
 from conformance.reporting.spans import code, plain
 from conformance.verdicts import VERDICTS
 
-__all__ = ["KINDS", "github", "markdown", "text"]
+__all__ = ["KINDS", "github", "markdown", "read_outcome", "text"]
 
 Data = Mapping[str, Any]
 
@@ -57,8 +59,22 @@ def _json(data: Data) -> str:
     return json.dumps(data, indent=1, ensure_ascii=True) + "\n"
 
 
-KINDS: Mapping[str, Callable[[Data], str]] = {"json": _json, "markdown": markdown, "github": github}
+KINDS: Mapping[str, Callable[[Data], str]] = {
+    "terminal": text,
+    "json": _json,
+    "markdown": markdown,
+    "github": github,
+}
 """The reports of a gate."""
+
+
+def read_outcome(path: Path) -> Data | None:
+    """The outcome of a gate that a json report holds; None for a file that is no such report."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("format") == FORMAT else None
 
 
 def _markdown(data: Data) -> Iterator[str]:
@@ -138,6 +154,8 @@ def _target(target: Data) -> Iterator[str]:
                 yield f"- {side} than in the last release: {code(one['rule'])}, {one['was']} → {one['now']}"
         if not since["compared"]:
             yield f"- not compared with {code(since['file'])}"
+        elif not since["complete"]:
+            yield f"- compared with what there is of {code(since['file'])}, which was cut off"
     yield from (f"- {kind}: {code(path)}" for kind, path in target["reports"].items())
     yield ""
 

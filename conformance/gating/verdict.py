@@ -45,12 +45,13 @@ class Reason:
 
 @frozen
 class Result:
-    """What a target came to, and how that compares with the last release's run."""
+    """What a target came to, and how that compares with the last release's run, which may have been cut off."""
 
     site: Site
     checked: Checked
     run: Run | None = None
     trend: Trend | None = None
+    last_complete: bool = True
 
 
 def exit_of(reasons: Iterable[Reason]) -> Exit:

@@ -6,7 +6,6 @@ Without `HANDFAST_MATRIX=all` the last stage of the example alone, at which most
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
@@ -24,6 +23,7 @@ from conformance.gating.outcome import SCHEMA
 from conformance.gating.verdict import FIRST
 from spec.cli import main
 from spec.exits import Exit
+from tests.extent import ALL
 from tests.matrix.kit import ROOT, SECRET
 from tests.test_command import Ended, environment, handfast, reference
 
@@ -78,7 +78,7 @@ EXAMPLE = {
 }
 
 
-@pytest.mark.parametrize("stage", EXAMPLE if os.environ.get("HANDFAST_MATRIX") == "all" else ["message"])
+@pytest.mark.parametrize("stage", EXAMPLE if ALL else ["message"])
 def test_a_team_moves_from_legacy_through_dual_to_message(
     tmp_path: Path, server: Address, stage: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,6 +116,8 @@ def test_a_team_moves_from_legacy_through_dual_to_message(
         assert (report["verdict"], report["exit"]) == (verdict, ended.code)
         run = json.loads((tmp_path / folder / "staging.json").read_text())
         assert report["targets"][0]["counts"] == run["counts"]
+        assert main(["report", f"{folder}/gate.json", "--as", "markdown"]) == Exit.CONFORMANT
+        assert capsys.readouterr().out == (tmp_path / folder / "gate.md").read_text()
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert SECRET not in path.read_text(), path

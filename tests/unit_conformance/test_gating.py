@@ -21,7 +21,7 @@ from conformance.gating.checking import REPORTS, Checked, Told, by_server
 from conformance.gating.file import Gate, Site, read_gate
 from conformance.gating.outcome import FORMAT, SCHEMA, Outcome, as_data
 from conformance.gating.running import run_gate
-from conformance.gating.telling import KINDS, text
+from conformance.gating.telling import KINDS, read_outcome, text
 from conformance.reporting import KINDS as RUN_KINDS
 from conformance.sieve import Sieve
 from conformance.tomlplaces import read_placed
@@ -447,6 +447,17 @@ def test_what_got_worse_and_better_since_the_last_release(tmp_path: Path) -> Non
     assert "worse than in the last release: `CHAT-AUTH-8`, not shown → warns" in KINDS["markdown"](as_data(outcome))
 
 
+def test_a_last_report_that_was_cut_off(tmp_path: Path) -> None:
+    """Is compared by what there is of it, and told."""
+    (tmp_path / "last.jsonl").write_text(RUN_KINDS["jsonl"](list(events(BROKEN))[:-1]))
+    outcome = gate(tmp_path, NEW + TARGET + 'last = "last.jsonl"\n', {"eu": events(evolve(BROKEN, verdict="pass"))})
+
+    [target] = as_data(outcome)["targets"]
+    assert target["since"]["better"] == [{"rule": "CHAT-AUTH-5", "was": "fails", "now": "holds"}]
+    assert (target["since"]["worse"], target["since"]["complete"]) == ([], False)
+    assert "compared with what there is of `last.jsonl`, which was cut off" in KINDS["markdown"](as_data(outcome))
+
+
 def test_a_last_report_of_something_else(tmp_path: Path) -> None:
     """Is told, and not compared."""
     other = events()
@@ -481,6 +492,10 @@ def test_every_report_of_a_gate_tells_the_same_numbers(tmp_path: Path) -> None:
         assert {name: count for name, count in told.items() if count} == counts
         line = f"{target['cases']} cases: {', '.join(f'{counts[name]} {name}' for name in sorted(counts))};"
         assert line in text(data)
+    path = tmp_path / "gate.json"
+    path.write_text(KINDS["json"](data))
+    assert {kind: KINDS[kind](read_outcome(path) or {}) for kind in KINDS} == {k: KINDS[k](data) for k in KINDS}
+    assert read_outcome(tmp_path / "gate.toml") is None
     assert KINDS["github"](data).count("::error ") == len(data["reasons"]) == 1
     assert data["changes"]["counts"]["ignored"] == len(data["changes"]["allowed"]) == 3
 
