@@ -229,6 +229,10 @@ class Symbols:
     def _room(self, label: Any) -> str:
         return f"handfast-{self._prefix}-{label}"
 
+    def _subject(self, label: Any) -> str:
+        # Whoever folds cases tells it otherwise than the token does.
+        return f"H{self._room(label)[1:]}"
+
     def _join(self, parts: Any) -> str:
         return "".join(str(self.value(part)) for part in parts)
 
@@ -246,7 +250,7 @@ class Symbols:
                 room = wanted.get("room", "a")
                 name = self.value({"$room": room} if isinstance(room, str) else room)
                 wanted = {**wanted, "claims": {claim: name, **wanted.get("claims", {})}}
-            subject = self._room(wanted.get("subject", "ana"))
+            subject = self._subject(wanted.get("subject", "ana"))
             self._tokens[key] = minted = self._mint(wanted, subject, self._clock())
             self._told(minted)
         return self._tokens[key].text
@@ -259,7 +263,7 @@ _SYMBOLS: dict[str, Callable[[Symbols, Any], Any]] = {
     "$path": Symbols._target_of,
     "$deployed": Symbols._deployed,
     "$link": Symbols._link,
-    "$subject": Symbols._room,
+    "$subject": Symbols._subject,
     "$join": Symbols._join,
     "$fill": Symbols._fill,
     "$quote": Symbols._quote,

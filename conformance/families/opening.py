@@ -17,6 +17,9 @@ FAMILY = "opening"
 
 _OTHER = "handfast.unknown"
 
+_USUAL = ({"header": "Authorization", "scheme": "Bearer"}, {"query": "token"})
+"""Where servers look for credentials unless told not to."""
+
 _SOON = 1.2
 """The life, in seconds, of a token whose end is to be seen: it must outlast the steps before it."""
 
@@ -24,6 +27,7 @@ _SOON = 1.2
 def cases(plan: Plan) -> Iterator[Case]:
     """Every class of every part of a request, and the combinations that show the order of refusals."""
     yield from _combinations(plan)
+    yield from _unread(plan)
     yield from _doors(plan)
     yield from _paths(plan)
     yield from _origins(plan)
@@ -91,6 +95,24 @@ def _combinations(plan: Plan) -> Iterator[Case]:
         entered = plan.entry(Open("ana", offer=names, **parts))
         steps = plan.probed((*entered, Settle(), Idle(None)), "ana")
         yield plan.case(FAMILY, f"offer/{offer}/credential/{how}", steps, rules=plan.rehearse(entered).rules)
+
+
+def _unread(plan: Plan) -> Iterator[Case]:
+    """A credential that stands where the document reads none does not take the place of one that is missing."""
+    if plan.document.credential_places():
+        return
+    route = next(iter(plan.routes.values()))
+    for place in _USUAL:
+        opening = evolve(plan.opens(route), **credential(place, token()))
+        for name in plan.document.states[route.state].receive:
+            message = plan.document.messages.get(name)
+            form = message.client if message is not None else None
+            if form is None or not form.secret:
+                continue
+            send = plan.send("ana", name)
+            bare = evolve(send, drop=tuple(plan.document.envelope.payload + pointer for pointer in form.secret))
+            steps = (*plan.entry(opening), bare, Settle(), Idle(None))
+            yield plan.case(FAMILY, f"unread/{next(iter(place))}/{name}", steps, rules=plan.rehearse(steps[:-2]).rules)
 
 
 def _doors(plan: Plan) -> Iterator[Case]:
