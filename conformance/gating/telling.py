@@ -22,7 +22,7 @@ def headline(data: Data) -> str:
     """The verdict as a sentence."""
     what = f"{data['protocol']} {_version(data)}" if data["protocol"] else data["documents"]["new"]["name"]
     stages = dict.fromkeys(_stage(target) for target in data["targets"] if target["stage"])
-    at = f" at {' and '.join(stages)}" if stages else ""
+    at = f" at {', '.join(stages)}" if stages else ""
     if data["verdict"] == "go":
         return f"Go: {what} may go out{at}"
     return f"Stop: {what} may not go out{at}, for {plural(len(data['reasons']), 'reason')}"
@@ -156,7 +156,8 @@ def _target(target: Data) -> Iterator[str]:
             yield f"- not compared with {code(since['file'])}"
         elif not since["complete"]:
             yield f"- compared with what there is of {code(since['file'])}, which was cut off"
-    yield from (f"- {kind}: {code(path)}" for kind, path in target["reports"].items())
+    if target["reports"]:
+        yield f"- reports: {', '.join(map(code, target['reports'].values()))}"
     yield ""
 
 

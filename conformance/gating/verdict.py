@@ -13,7 +13,6 @@ from conformance.gating.checking import Checked
 from conformance.gating.file import COVERAGE, TIERS, Demands, Site
 from conformance.reporting.run import Run, plural
 from conformance.trends import Trend
-from spec.authoring.diffing.reporting.words import headline
 from spec.exits import Exit
 
 __all__ = ["FIRST", "Reason", "Result", "exit_of", "reached", "reasons_of"]
@@ -81,12 +80,12 @@ def reasons_of(
 def _of_changes(changes: Changes) -> Iterator[Reason]:
     breaking = changes.breaking
     if breaking:
-        first = breaking[0].change
         old, new = changes.judgement.comparison.versions
         versions = f"from version {old} to {new}" if old != new else f"within version {new}"
-        many = "1 change" if len(breaking) == 1 else f"{len(breaking)} changes"
-        text = f"Clients that work today would stop working: nobody has allowed {many} {versions}, the first is"
-        yield Reason("changes", text, Exit.NONCONFORMANT, _cut(f"{first.id} {headline(first)}"))
+        many, them = ("1 change", "it") if len(breaking) == 1 else (f"{len(breaking)} changes", "them")
+        text = f"{many} {versions} would stop clients that work today, and nobody has allowed {them}"
+        titles = dict.fromkeys(one.change.rule.title for one in breaking)
+        yield Reason("changes", text, Exit.NONCONFORMANT, _cut("; ".join(titles)))
     for told in changes.stale:
         yield Reason("allowance", "The list of allowed changes does not fit any more", Exit.NONCONFORMANT, told)
 

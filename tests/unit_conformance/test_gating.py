@@ -366,10 +366,20 @@ GONE = "*@/opening/rows/*"
     [
         ("legacy", "", [], ""),
         ("dual", "", [], ""),
-        ("message", "", ["changes"], "Clients that work today would stop working: nobody has allowed 3 changes"),
+        (
+            "message",
+            "",
+            ["changes"],
+            "3 changes from version 1 to 2 would stop clients that work today",
+        ),
         ("message", ALLOW.format(change=GONE, day="2026-11-01"), [], ""),
         ("message", ALLOW.format(change=GONE, day="2026-10-31"), ["changes", "allowance"], "nobody has allowed"),
-        ("message", ALLOW.format(change="R03.removed@*", day="2027-01-31"), ["changes"], "allowed 2 changes"),
+        (
+            "message",
+            ALLOW.format(change="R03.removed@*", day="2027-01-31"),
+            ["changes"],
+            "2 changes from version 1 to 2",
+        ),
         ("dual", ALLOW.format(change=GONE, day="2027-01-31"), ["allowance"], "nothing of the kind breaks anybody"),
         ("dual", ALLOW.format(change=GONE, day="2027-01-31") + 'stage = {rollout = "message"}\n', [], ""),
         ("message", ALLOW.format(change="M99.*", day="2027-01-31"), ["changes", "allowance"], "nobody has allowed"),
