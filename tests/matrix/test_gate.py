@@ -88,12 +88,13 @@ def test_a_team_moves_from_legacy_through_dual_to_message(
     """
 
     def gated(reports: str, stage: str) -> Ended:
-        words = ("gate", "release/gate.toml", "--shrink", "0", "--reports", reports)
+        words = ("gate", "release/gate.toml", "--shrink", "0", "--reports", reports, "--report", "github:annotations")
         code = main([*words, "--url", f"staging={server(stage)}"])
         return Ended(code, *capsys.readouterr())
 
     monkeypatch.setenv("CHAT_SECRET", SECRET)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
     monkeypatch.chdir(tmp_path)
     wrong, stopped, go = EXAMPLE[stage]
     gate = tmp_path / "release" / "gate.toml"
@@ -118,6 +119,9 @@ def test_a_team_moves_from_legacy_through_dual_to_message(
         assert report["targets"][0]["counts"] == run["counts"]
         assert main(["report", f"{folder}/gate.json", "--as", "markdown"]) == Exit.CONFORMANT
         assert capsys.readouterr().out == (tmp_path / folder / "gate.md").read_text()
+    told = [(tmp_path / folder / "gate.md").read_text() for folder in ("wrong", "right")]
+    assert (tmp_path / "summary").read_text() == "".join(told)
+    assert (tmp_path / "annotations").read_text() == f"::notice title=handfast gate::{go.lines[0]}\n"
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert SECRET not in path.read_text(), path

@@ -289,7 +289,7 @@ def _state(box: _Box, stays: _Edge | None, visited: set[str]) -> Markup:
     name = el("text", box.path.rpartition(".")[2], x=x + 12, y=y + 19, class_="name")
     told = el("text", f"stays {stays.label}", x=x + 12, y=y + 37, class_=f"stays {stays.kind}") if stays else None
     if stays and box.inner:
-        told = el("text", f"stays {stays.label}", x=x + round(box.wide) - 70, y=y + 19, class_=f"stays {stays.kind}")
+        told = el("text", f"stays {stays.label}", x=x + round(box.wide) - 84, y=y + 19, class_=f"stays {stays.kind}")
     moves = "\n" + "\n".join(move["on"] for move in stays.moves) if stays else ""
     title = el("title", f"{box.path}, {'reached' if inside else 'not reached'}{moves}")
     return el("g", title, shape, name, told, class_=f"state {kind} {'seen' if inside else 'unseen'}")
