@@ -98,12 +98,14 @@ def _combinations(plan: Plan) -> Iterator[Case]:
 
 
 def _unread(plan: Plan) -> Iterator[Case]:
-    """A credential that stands where the document reads none does not take the place of one that is missing."""
-    if plan.document.credential_places():
+    """A credential of a request that the document does not read takes no place of one that a message lacks."""
+    read = {plan.document.facts[name].kind for row in plan.document.opening for name in row.when}
+    if read & {"credentials", "token"}:
         return
     route = next(iter(plan.routes.values()))
     for place in _USUAL:
-        opening = evolve(plan.opens(route), **credential(place, token()))
+        plain, brought = plan.opens(route), Open("ana", **credential(place, token()))
+        opening = evolve(plain, headers=(*plain.headers, *brought.headers), query=(*plain.query, *brought.query))
         for name in plan.document.states[route.state].receive:
             message = plan.document.messages.get(name)
             form = message.client if message is not None else None
