@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -18,12 +18,16 @@ import trio.testing
 
 from conformance.commands.check import CHECK
 from conformance.pytesting.flags import FLAGS, MISSING
+from conformance.pytesting.once import Once, told
+from conformance.reporting.jsonl import encode_event
+from conformance.session import Report, Session
 from conformance.testing import Handler, NotConformant, handfast_check, handfast_check_async
 from reference_server.server import open_server
 from spec.compiling import load
 from spec.exits import Exit, Stop
 from spec.tokens import foreign_keys
-from tests.unit_conformance.kit import SECRET
+from tests.extent import ALL
+from tests.unit_conformance.kit import SECRET, stream
 from tests.unit_conformance.orders import BROKEN, mount, serving, written
 
 pytest_plugins = ["pytester"]
@@ -126,10 +130,11 @@ def test_what_failed_last_is_played_again(run: Any) -> None:
     """`--lf` finds them by their identifiers, and draws as the run before did."""
     chosen = f"--handfast-run={BROKEN}"
     drawn = FEW[0], "--handfast-examples=1", chosen, "--handfast-run=bodies/**", "--handfast-shrink=0"
-    first = run("broken", "--lf", few=drawn)
+    first = run("broken", "--lf", "-rA", few=drawn)
     again = run("broken", "--lf", "-rA", few=(*drawn, "--handfast-failures=elsewhere"))
 
-    failed = {f"handfast::{BROKEN}", "handfast::bodies/say/authenticating/valid/1"}
+    failed = ids(first, "FAILED")
+    assert {one.split("/")[0] for one in failed} == {"handfast::messages", "handfast::bodies"}
     assert (ids(again, "FAILED"), ids(again, "PASSED")) == (failed, set())
     seeds = [re.findall(r"seed (\d+)", result.stdout.str()) for result in (first, again)]
     assert seeds[0] == seeds[1] != []
@@ -153,11 +158,12 @@ def test_a_baseline_is_honoured(run: Any, pytester: pytest.Pytester) -> None:
     )
 
 
-def test_workers_share_one_run(run: Any, pytester: pytest.Pytester, documents: Mapping[str, Path]) -> None:
+@pytest.mark.parametrize("workers", ["2" if ALL else "1"])
+def test_workers_share_one_run(run: Any, pytester: pytest.Pytester, workers: str) -> None:
     """Under pytest-xdist the same tests are there, their target is met by one of the workers, and all are told."""
     few = "--handfast-run=messages/say/**"
     result = run(
-        "broken", "-n2", "-rA", "--handfast-report=jsonl:run.jsonl", few=(*FEW[:2], few, "--handfast-shrink=0")
+        "broken", "-n", workers, "-rA", "--handfast-report=jsonl:run.jsonl", few=(*FEW[:2], few, "--handfast-shrink=0")
     )
     events = (pytester.path / "run.jsonl").read_text().splitlines()
 
@@ -165,6 +171,41 @@ def test_workers_share_one_run(run: Any, pytester: pytest.Pytester, documents: M
     assert f"handfast::{BROKEN}" in failed
     assert len(failed | passed) == len(events) - 3 + 1, "a header, a calibration and a footer, and a test of the run"
     result.stdout.fnmatch_lines(["*=== handfast ===*", "*verdict: nonconformant"])
+
+
+class Run:
+    """A run behind tests, which counts how often it is made."""
+
+    def __init__(self, stops: bool = False, interrupted: bool = False) -> None:
+        self.stops, self.interrupted, self.made = stops, interrupted, 0
+        self.reports: tuple[Report, ...] = ()
+        self.stream = self
+
+    def run(self) -> None:
+        self.made += 1
+        if self.stops:
+            raise Stop(Exit.UNREACHABLE, "nobody is there")
+        self.events = stream()
+        self.reports[-1].path.write_text("".join(map(encode_event, self.events)))
+
+
+def test_whoever_comes_second_reads_what_the_first_has_made(tmp_path: Path) -> None:
+    """The same events, or why there are none; and a run that was interrupted was not made."""
+    first, second = Run(), Run()
+    events = Once(tmp_path).events(cast(Session, first))
+    assert Once(tmp_path).events(cast(Session, second)) == events == told(tmp_path)
+    assert (first.made, second.made) == (1, 0)
+
+    (gone := tmp_path / "gone").mkdir()
+    for one in (Run(stops=True), second):
+        with pytest.raises(Stop, match="nobody is there"):
+            Once(gone).events(cast(Session, one))
+    assert (second.made, told(gone)) == (0, None)
+
+    (cut := tmp_path / "cut").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        Once(cut).events(cast(Session, Run(interrupted=True)))
+    assert told(cut) is None
 
 
 def test_a_target_that_is_not_there_is_told_once(run: Any) -> None:
