@@ -11,7 +11,7 @@ from attrs import frozen
 from conformance.scripts import SAVED
 from conformance.verdicts import VERDICTS
 
-__all__ = ["NO_RULE", "SHOWN", "Event", "Run", "plural", "read_run"]
+__all__ = ["NO_RULE", "SHOWN", "Event", "Run", "clocks_in_words", "plural", "read_run"]
 
 Event = Mapping[str, Any]
 
@@ -124,3 +124,18 @@ def plural(count: int, noun: str) -> str:
 
 def _size(case: Event) -> tuple[bool, bool, int, str]:
     return case["family"] != SAVED, "shrunk" not in case, len(case.get("transcript", ())), case["id"]
+
+
+def clocks_in_words(clock: Event | None) -> str:
+    """What is known of the target's clock beside ours."""
+    if clock is None:
+        return "taken to agree with the target's, none of whose answers has a date"
+    apart, within = clock["skew_s"], f"give or take {_seconds(clock['within_s'])}, by its {clock['source']}"
+    if not apart:
+        return f"agrees with the target's ({within})"
+    side = "ahead of" if apart > 0 else "behind"
+    return f"the target's is {_seconds(abs(apart))} {side} ours ({within}); tokens are made and judged by it"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from conformance.guarantee import in_words
 from conformance.reporting.exchange import line, remark, replay, shown
-from conformance.reporting.run import NO_RULE, SHOWN, Event, Run, plural, read_run
+from conformance.reporting.run import NO_RULE, SHOWN, Event, Run, clocks_in_words, plural, read_run
 from conformance.scripts import SAVED
 
 __all__ = ["print_header", "print_result", "render", "render_case", "render_end", "transcript_line"]
@@ -74,21 +74,6 @@ def print_header(console: Console, events: list[dict[str, Any]]) -> None:
     for number, told in enumerate(in_words(header.get("guarantee"))):
         console.print(f"  {'' if number else 'guarantee':<11} {escape(told)}")
     console.print()
-
-
-def clocks_in_words(clock: Event | None) -> str:
-    """What is known of the target's clock beside ours."""
-    if clock is None:
-        return "taken to agree with the target's, none of whose answers has a date"
-    apart, within = clock["skew_s"], f"give or take {_seconds(clock['within_s'])}, by its {clock['source']}"
-    if not apart:
-        return f"agrees with the target's ({within})"
-    side = "ahead of" if apart > 0 else "behind"
-    return f"the target's is {_seconds(abs(apart))} {side} ours ({within}); tokens are made and judged by it"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def print_result(console: Console, events: list[dict[str, Any]]) -> None:

@@ -17,7 +17,8 @@ import trio.testing
 
 from conformance.clock import Clock
 from conformance.inprocess import Handler
-from conformance.reporting.terminal import clocks_in_words, render
+from conformance.reporting.run import clocks_in_words
+from conformance.reporting.terminal import render
 from conformance.skew import Skew, from_token, measure
 from conformance.testing import handfast_check
 from conformance.wire import Unreachable

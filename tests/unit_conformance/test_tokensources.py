@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import tomllib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,14 +24,20 @@ import trio.testing
 from attrs import define, field
 
 from conformance.clock import Clock
+from conformance.inprocess import Handler
 from conformance.renewing import keep_fresh
-from conformance.targetfile import read_target_file
+from conformance.reporting.terminal import render
+from conformance.targetfile import read_target_file, section_problems
+from conformance.testing import NotConformant, handfast_check
 from conformance.tokenbook import Lapsed, TokenBook
 from conformance.tokensections import read_source
 from conformance.tokensources import Command, Given, Login, Reference, Source
+from reference_server.server import open_server
+from spec.compiling import load
 from spec.exits import Exit, Stop
 from spec.tokens import Policy
 from tests.unit_conformance.kit import SECRET, arranged
+from tests.unit_conformance.orders import mount, written
 
 NOW = 1_800_000_000.0
 HIDDEN = "hunter2-is-secret"
@@ -317,7 +327,7 @@ class Ladle:
         self.given += 1
         if self.opaque:
             return Given(f"opaque-token-{self.given}", ours=self.now + self.life)
-        claims = {"sub": "somebody", "exp": self.now + self.life, "jti": str(self.given)}
+        claims = {"sub": "somebody", "iat": int(self.now) - 1, "exp": self.now + self.life, "jti": str(self.given)}
         return Given(jwt.encode(claims, SECRET, "HS256"))
 
 
@@ -392,3 +402,56 @@ def test_a_source_that_fails_is_asked_again() -> None:
 def test_what_cannot_be_had_again_is_not_asked_for() -> None:
     """A variable of the environment stays as it was."""
     assert renewed(Ladle(40.0, renews=False), 100.0)[1] == []
+
+
+def run_with(source: Ladle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **more: Any) -> Any:
+    """A run in virtual time whose only tokens are those of a source."""
+
+    async def ask(one: Source) -> Given:
+        source.now = time.time() + trio.current_time()
+        return one.fetch()
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Handler]:
+        async with open_server(mount(load(str(documents["good"])))) as server:
+            yield server.serve_stream
+
+    documents = written(tmp_path)
+    # Planning takes real time, in which no token is to grow old.
+    source.now = began = time.time()
+    monkeypatch.setattr(time, "time", lambda: began)
+    monkeypatch.setattr("conformance.arranging.read_source", lambda tokens, flag: source)
+    monkeypatch.setattr("conformance.runner.keep_fresh", partial(keep_fresh, ask=ask))
+    options = {"document": str(documents["good"]), "level": "smoke", "examples": 0, "shrink": 0, **more}
+    return handfast_check(opened, virtual_time=True, failures=tmp_path / "failures", **options)
+
+
+def test_a_run_lasts_longer_than_its_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Cases that begin late find a token that is valid; the head of the run says where tokens come from."""
+    source = Ladle(3.0)
+    found = run_with(source, monkeypatch, tmp_path)
+
+    assert found.verdict == "conformant"
+    assert (found.header["tier"], found.header["tokens"]) == ("token", "command")
+    assert source.given > 1
+    assert "one token of a command that is asked again before it expires" in render([found.header])
+
+
+def test_a_source_that_fails_in_the_run_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What would need its token is inconclusive and says why; nothing is green, and nobody is blamed."""
+    with pytest.raises(NotConformant) as caught:
+        run_with(Ladle(1.0, fails=10**6), monkeypatch, tmp_path)
+    run = caught.value.run
+
+    assert (caught.value.exit, run.verdict, run.counts["fail"]) == (Exit.NOTHING, "inconclusive", 0)
+    said = {case["message"] for case in run.by_verdict("inconclusive")}
+    assert said == {"the token that was given has expired: [tokens] command failed: it ended with 1"}
+
+
+def test_the_page_shows_what_can_be_written() -> None:
+    """Every target file in `docs/token-sources.md` is one."""
+    page = (Path(__file__).parents[2] / "docs/token-sources.md").read_text(encoding="utf-8")
+    files = [tomllib.loads(text) for text in re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)]
+
+    assert len(files) == 3
+    assert [problem for file in files for problem in section_problems("tokens", file["tokens"])] == []

@@ -14,7 +14,7 @@ from conformance.reporting.html.elements import Content, Markup, el, join, prose
 from conformance.reporting.html.sequence import sequence
 from conformance.reporting.html.statechart import statechart
 from conformance.reporting.html.timing import timing
-from conformance.reporting.run import SHOWN, Event, Run, plural, read_run
+from conformance.reporting.run import SHOWN, Event, Run, clocks_in_words, plural, read_run
 
 __all__ = ["render"]
 
@@ -234,6 +234,7 @@ def _about(run: Run) -> Markup:
     }
     if run.calibration:
         told["round trip"] = f"{run.calibration['round_trip_s'] * 1000:.1f} ms"
+        told["clock"] = clocks_in_words(run.calibration.get("clock"))
     rows = [el("tr", el("th", name, scope="row"), el("td", el("code", value))) for name, value in told.items()]
     stated = [el("li", line) for line in in_words(header.get("guarantee"))]
     stated += [el("li", f"assumed: {line}") for line in (header.get("guarantee") or {}).get("assumptions", ())]
