@@ -316,6 +316,17 @@ def _references(tables: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
         value = tables["tokens"].get(key, ())
         yield from (("tokens", key, str(one)) for one in ([value] if isinstance(value, str) else value))
     yield from (("deployment", key, str(value)) for key, value in tables["deployment"].items())
+    yield from (
+        ("tokens", "http", one) for one in _within(tables["tokens"].get("http", {})) if _REFERENCE.fullmatch(one)
+    )
+
+
+def _within(value: Any) -> Iterator[str]:
+    """Every text in tables and lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        yield from (text for one in (value.values() if isinstance(value, Mapping) else value) for text in _within(one))
 
 
 def _is(value: Any, wanted: type) -> bool:

@@ -15,8 +15,9 @@ from attrs import field, frozen
 from conformance.gating.changes import Changes, Stage
 from conformance.gating.file import COVERAGE, Gate
 from conformance.gating.verdict import Reason, Result, exit_of, reached
-from conformance.reporting.run import Run
+from conformance.reporting.run import SHOWN, Run
 from conformance.trends import Moved
+from conformance.verdicts import VERDICTS
 from spec.authoring.diffing.policy import Finding
 from spec.authoring.diffing.reporting.words import headline
 from spec.exits import Exit
@@ -74,9 +75,16 @@ def as_data(outcome: Outcome) -> dict[str, Any]:
         },
         "problems": list(outcome.problems),
         "changes": _changes(outcome.changes) if outcome.changes else None,
+        "counts": _counts(outcome),
         "targets": [_target(outcome, result) for result in outcome.results],
         "reports": {name: _shown(path) for name, path in outcome.reports.items()},
     }
+
+
+def _counts(outcome: Outcome) -> dict[str, int]:
+    """The cases of all targets, by verdict."""
+    runs = [result.run for result in outcome.results if result.run is not None]
+    return {verdict: sum(run.counts[verdict] for run in runs) for verdict in VERDICTS}
 
 
 def _document(outcome: Outcome, side: str) -> dict[str, Any] | None:
@@ -129,8 +137,9 @@ def _target(outcome: Outcome, result: Result) -> dict[str, Any]:
         "counts": dict(run.counts) if run else {},
         "duration_s": run.duration if run else None,
         "coverage": {kind: _share(run, kind) for kind in COVERAGE},
-        "broken": _broken(run) if run else [],
+        "findings": _findings(run) if run else [],
         "misfits": list(run.misfits) if run else [],
+        "flaky": list((run.baseline or {}).get("flaky", ())) if run else [],
         "since": _since(site.last, result) if site.last else None,
         "reports": {kind: _shown(path) for kind, path in result.checked.reports.items() if path.exists()},
     }
@@ -143,7 +152,8 @@ def _share(run: Run | None, kind: str) -> dict[str, int] | None:
     return {"reached": done, "of": every}
 
 
-def _broken(run: Run) -> list[dict[str, Any]]:
+def _findings(run: Run) -> list[dict[str, Any]]:
+    """What people are to know of a run, by verdict and rule; what is known or flaky is never passed over."""
     return [
         {
             "rule": rule,
@@ -154,7 +164,7 @@ def _broken(run: Run) -> list[dict[str, Any]]:
             "case": cases[0]["id"],
             "message": cases[0]["message"],
         }
-        for verdict in ("fail", "warn", "known")
+        for verdict in (*SHOWN, "known")
         for rule, cases in run.by_rule(verdict)
     ]
 

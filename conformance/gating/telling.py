@@ -143,10 +143,11 @@ def _target(target: Data) -> Iterator[str]:
     yield ""
     if target["reason"] and not target["complete"]:
         yield f"- not checked whole: {code(target['reason'])}"
-    for one in target["broken"]:
+    for one in target["findings"]:
         level = str(one["level"] or "").upper().replace("_", " ")
         yield f"- {one['verdict']} {code(one['rule'])} {level}, {plural(one['cases'], 'case')}: {code(one['message'])}"
     yield from (f"- known failures: {code(told)}" for told in target["misfits"])
+    yield from (f"- flaky: {code(told)}" for told in target["flaky"])
     since = target["since"]
     if since:
         for side in ("worse", "better"):
@@ -164,7 +165,8 @@ def _target(target: Data) -> Iterator[str]:
 def _told(target: Data) -> Iterator[str]:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(target["counts"].items()) if count)
     yield f"{plural(target['cases'], 'case')}: {counts or 'none'}; rules reached: {_of(target['coverage']['rules'])}"
-    yield from (f"{one['verdict']} {one['rule']}: {one['message']}" for one in target["broken"])
+    yield from (f"{one['verdict']} {one['rule']}: {one['message']}" for one in target["findings"])
+    yield from target["flaky"]
     for side in ("worse", "better"):
         moved = target["since"][side] if target["since"] else ()
         if moved:

@@ -25,7 +25,7 @@ from conformance.gating.telling import KINDS, read_outcome, text
 from conformance.reporting import KINDS as RUN_KINDS
 from conformance.sieve import Sieve
 from conformance.tomlplaces import read_placed
-from conformance.verdicts import Result
+from conformance.verdicts import VERDICTS, Result
 from spec.authoring.diffing.comparing import compare
 from spec.authoring.linting.judging import lint
 from spec.compiling import compile_source
@@ -142,6 +142,7 @@ def kinds(outcome: Outcome) -> list[str]:
         (NEW + TARGET.replace('"message"', '"canary"'), 6, "is one of legacy, dual, message"),
         (NEW + TARGET + "[target.tokens]\nsecret = 'hunter2-hunter2'\n", 8, "never stands in a file"),
         (NEW + TARGET + "[target.tokens]\nsecret = 'env:NOT_THERE'\n", 8, "no variable `NOT_THERE`"),
+        (NEW + TARGET + "[target.tokens.http]\njson = {password = 'env:NOT_THERE'}\n", 7, "no variable `NOT_THERE`"),
         (NEW + TARGET + "file = 'nowhere.toml'\n", 7, "nowhere.toml"),
         (NEW + TARGET + "baseline = 'nowhere.toml'\n", None, "nowhere.toml"),
         (NEW + TARGET + "last = 'nowhere.jsonl'\n", 3, "a first release has none"),
@@ -485,12 +486,17 @@ def test_every_report_of_a_gate_tells_the_same_numbers(tmp_path: Path) -> None:
     targets = TARGET + TARGET.replace('"eu"', '"us"').replace(":9", ":10")
     (tmp_path / "last.jsonl").write_text(RUN_KINDS["jsonl"](list(events(BROKEN, exit=Exit.NONCONFORMANT))))
     known = result("known", "rooms/b", finding("double", "CHAT-MSG-2"), known="ticket 7", excused="fail")
-    runs = {"eu": events(result(), WARNED, known), "us": events(BROKEN, result("flaky", "timers/d"), exit=Exit(1))}
+    flaky = {"file": "k", "misfits": [], "flaky": ["entry 1: failed 1 of 4 times"], "out_of_scope": 0}
+    runs = {
+        "eu": events(result(), WARNED, known, baseline=flaky),
+        "us": events(BROKEN, result("flaky", "timers/d"), exit=Exit(1)),
+    }
     toml = BOTH + ALLOW.format(change=GONE, day="2027-01-31") + targets + 'last = "last.jsonl"\n'
 
     data = as_data(gate(tmp_path, toml, runs))
 
     validator_for(closed(json.loads(SCHEMA.read_text()))).validate(json.loads(KINDS["json"](data)))
+    assert data["counts"] == {name: sum(t["counts"][name] for t in data["targets"]) for name in VERDICTS}
     assert FORMAT == data["format"] == json.loads(SCHEMA.read_text())["properties"]["format"]["const"]
     table = [line.strip("| ").split(" | ") for line in KINDS["markdown"](data).splitlines() if line.startswith("|")]
     for target, row in zip(data["targets"], table[2:], strict=True):
@@ -506,6 +512,13 @@ def test_every_report_of_a_gate_tells_the_same_numbers(tmp_path: Path) -> None:
     path.write_text(KINDS["json"](data))
     assert {kind: KINDS[kind](read_outcome(path) or {}) for kind in KINDS} == {k: KINDS[k](data) for k in KINDS}
     assert read_outcome(tmp_path / "gate.toml") is None
+    assert [one["verdict"] for target in data["targets"] for one in target["findings"]] == [
+        *("warn", "known"),
+        *("fail", "flaky"),
+    ]
+    for said in ("timers/d", "entry 1: failed 1 of 4 times", "limits/a"):
+        assert said in KINDS["json"](data)
+    assert "flaky: `entry 1: failed 1 of 4 times`" in KINDS["markdown"](data)
     assert KINDS["github"](data).count("::error ") == len(data["reasons"]) == 1
     assert data["changes"]["counts"]["ignored"] == len(data["changes"]["allowed"]) == 3
 
