@@ -260,7 +260,7 @@ class _Exchange:
     def _minted(self, minted: Minted) -> None:
         expires = minted.claims.get("exp")
         if minted.step == "valid" and isinstance(expires, int | float):
-            self._expiries.append(expires - self._target.book.skew)
+            self._expiries.append(expires)
 
     # -------------------------------------------------------------------------------------------------- hearing
 

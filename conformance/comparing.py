@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, frozen
 
 from conformance.arranging import Arranged
 from conformance.clock import Clock
@@ -80,7 +80,7 @@ class Comparison:
     second: Arranged
     shown: Callable[[Result, int], None] = lambda result, total: None
     began: Callable[[int, list[Calibration]], None] = lambda cases, calibrations: None
-    _clock: Clock = field(init=False)
+    _clocks: tuple[Clock, ...] = ()
     _plays: int = 0
 
     def run(self) -> Compared:
@@ -92,23 +92,27 @@ class Comparison:
         return (("A", self.first), ("B", self.second))
 
     async def _run(self) -> Compared:
-        self._clock, started = Clock(), time.monotonic()
+        # Each server has a clock of its own.
+        self._clocks, started = (Clock(), Clock()), time.monotonic()
         plans = [Plan(arranged.target, arranged.level) for _, arranged in self._sides]
         _, cases = choose(plans[0], self.first)
         calibrations = []
-        for (name, _), plan in zip(self._sides, plans, strict=True):
+        for (name, _), plan, clock in zip(self._sides, plans, self._clocks, strict=True):
             enough_addresses(plan, len(cases))
-            calibrations.append(await _calibrated(name, plan, self._clock))
+            calibrations.append(await _calibrated(name, plan, clock))
         for _, arranged in self._sides:
             # Both are listened to for as long, or one alone would be heard to let a timer fire.
             arranged.target.quiet = max(calibration.quiet for calibration in calibrations)
         self.began(len(cases), calibrations)
-        runners = [self._runner(arranged, 2 * len(cases)) for _, arranged in self._sides]
+        runners = [
+            self._runner(arranged, clock, 2 * len(cases))
+            for (_, arranged), clock in zip(self._sides, self._clocks, strict=True)
+        ]
         await self._both(runners, cases)
         return await self._conclude(cases, runners, started)
 
-    def _runner(self, arranged: Arranged, total: int) -> Runner:
-        return Runner(arranged.target, lambda result: self.shown(result, total), self._clock)
+    def _runner(self, arranged: Arranged, clock: Clock, total: int) -> Runner:
+        return Runner(arranged.target, lambda result: self.shown(result, total), clock)
 
     async def _both(self, runners: Iterable[Runner], cases: Iterable[Case]) -> None:
         """Play at both at once, unless both are one server."""
@@ -180,9 +184,9 @@ class Comparison:
         """The difference that a case shows when played by itself at both, with names that were not used before."""
         self._plays += 1
         runners = []
-        for _, arranged in self._sides:
+        for (_, arranged), clock in zip(self._sides, self._clocks, strict=True):
             target = evolve(arranged.target, tag=f"{arranged.target.tag}{self._plays}")
-            runners.append(Runner(target, lambda result: None, self._clock))
+            runners.append(Runner(target, lambda result: None, clock))
         await self._both(runners, [evolve(case, alone=True)])
         one, other = (runner.results.get(case.id) for runner in runners)
         late = any(runner.lag.worst > runner.target.slack.lateness for runner in runners)

@@ -61,7 +61,8 @@ async def calibrate(plan: Plan, clock: Clock) -> Calibration:
     target = plan.target
     skew = await _compared(target, clock)
     if skew is not None:
-        target.book.skew = skew.seconds
+        clock.lead(skew.seconds)
+        target.book.ahead = clock.ahead
     calibration = await preflight(plan, clock)
     target.round_trip, target.quiet, target.slack = calibration.round_trip, calibration.quiet, calibration.slack
     if skew is not None and not (skew.agrees and loopback(target.endpoint.host)):

@@ -66,7 +66,6 @@ class TokenBook:
         keys: Sequence[SigningKey] = (),
         source: Source | None = None,
         policy: Policy,
-        skew: float = 0.0,
         points_to: Callable[[str], str | None] = lambda subject: None,
     ) -> None:
         self.document = document
@@ -75,7 +74,8 @@ class TokenBook:
         self.given: str | None = None
         self.unrenewed: str | None = None
         self.policy = policy
-        self.skew = skew
+        self.ahead = 0.0
+        """How far the clock by which the book is asked is ahead of this machine's."""
         self._points_to = points_to
         self._recipes = {entry.name: Recipe.from_entry(entry.data) for entry in document.recipes}
         self._groups = document.verdicts
@@ -103,7 +103,9 @@ class TokenBook:
     def expires(self) -> float | None:
         """When the token that was given expires, on the suite's clock; None where nobody says."""
         end = self._claims.get("exp")
-        return end - self.skew if isinstance(end, int | float) else self._ours
+        if isinstance(end, int | float):
+            return end
+        return None if self._ours is None else self._ours + self.ahead
 
     def lapsed(self, now: float) -> str | None:
         """Why nothing can be said by the token that was given, where that is so: it has expired."""
@@ -165,7 +167,7 @@ class TokenBook:
             raise Lapsed(why)
         claims = self._claims
         if "exp" not in claims and self._ours is not None:
-            claims = {**claims, "exp": self._ours + self.skew}
+            claims = {**claims, "exp": self.expires}
         return self._note(self.given, subject, "valid", claims)
 
     def rehearse(self, wanted: Mapping[str, Any], subject: str, now: float) -> Minted:
@@ -195,13 +197,13 @@ class TokenBook:
 
     def _mint(self, wanted: Mapping[str, Any], subject: str, now: float) -> Minted:
         recipe = self._recipes[wanted["recipe"]]
-        claims = self._base(subject, wanted, recipe.step, now + self.skew)
+        claims = self._base(subject, wanted, recipe.step, now)
         key = self._key(int(wanted.get("key", 0)))
         text = mint(
             recipe,
             key,
             claims,
-            now + self.skew,
+            now,
             others=self._others(key, subject),
             policy=self.policy,
             token_bytes=self.policy.token_bytes,
@@ -247,15 +249,10 @@ class TokenBook:
         minted = self._known.get(text)
         if minted is None:
             return _Verdict("invalid", {})
-        expires = minted.claims.get("exp")
-        group = self._byclaims_of(minted, now + self.skew) if minted.step in _BY_CLAIMS else minted.group
-        claims = dict(minted.claims)
-        if isinstance(expires, int | float):
-            # The machine runs on the suite's clock; the claims are written in the server's.
-            claims["exp"] = expires - self.skew
-        return _Verdict(group, claims)
+        group = self._by_claims(minted, now) if minted.step in _BY_CLAIMS else minted.group
+        return _Verdict(group, dict(minted.claims))
 
-    def _byclaims_of(self, minted: Minted, now: float) -> str:
+    def _by_claims(self, minted: Minted, now: float) -> str:
         """The verdict on a token of which only time and subject are in question."""
         expires = minted.claims.get("exp")
         subject = minted.claims.get(self.policy.subject)
@@ -274,11 +271,11 @@ class TokenBook:
         return dict(self._known)
 
     def moments(self, minted: Minted) -> list[float]:
-        """When the verdict of a token changes, on the suite's clock."""
+        """When the verdict of a token changes."""
         expires = minted.claims.get("exp")
         if not isinstance(expires, int | float):
             return []
-        return [expires - self.skew + self.policy.reach(step) for step in self._groups if step in _BY_TIME]
+        return [expires + self.policy.reach(step) for step in self._groups if step in _BY_TIME]
 
 
 def claims_of(text: str) -> dict[str, Any]:

@@ -43,8 +43,7 @@ def _lead(plan: Plan, route: Route, timer: str) -> float:
     due = plan.rehearse(route.steps("ana", left=_FAR)).dues.get("ana", {}).get(timer)
     if due is None:
         return 0.0
-    expires = plan.target.epoch + plan.book.skew + _FAR
-    return round(math.ceil(expires) - plan.target.epoch - plan.book.skew - due, 3)
+    return round(math.ceil(plan.target.epoch + _FAR) - plan.target.epoch - due, 3)
 
 
 class _Course:
