@@ -12,8 +12,8 @@ __all__ = ["Clock"]
 class Clock:
     """Epoch seconds that never step back: the wall clock at the start, moved on by Trio's clock.
 
-    Before the first case it is set by the target's, where that is known: `ahead` is how far it then is ahead of the wall
-    clock. So all that is judged has one time, and moments that the target writes are compared as they stand.
+    Before the first case it is set by the target's, where that is known; `ahead` is by how much it goes ahead of the
+    wall clock since then. So what is judged has one time, and moments that the target writes stand as they are.
     """
 
     def __init__(self) -> None:
