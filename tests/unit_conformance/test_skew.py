@@ -26,7 +26,6 @@ from reference_server import http
 from reference_server.clock import Clock as ServerClock
 from reference_server.server import open_server
 from reference_server.site import Mount
-from spec.authoring.starting.command import started
 from spec.compiling import load
 from spec.exits import Exit, Stop
 from spec.parameters import resolve
@@ -154,11 +153,10 @@ def test_clocks_in_words(clock: Any, said: str) -> None:
 
 
 def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float, date: bool = True, **more: Any) -> Any:
-    """A run against a server whose clock is ahead, and whose answers say so, or have no date."""
-    (tmp_path / "orders.yaml").write_text(started("orders", "orders.yaml"))
-    document = load(str(tmp_path / "orders.yaml"))
-    values = resolve(document.parameters, {})
-    monkeypatch.setenv("ORDERS_SECRET", SECRET)
+    """A run against a server of chat whose clock is ahead, and whose answers say so, or have no date."""
+    document = load("chat")
+    values = resolve(document.parameters, {"rollout": "message"})
+    monkeypatch.setenv("CHAT_SECRET", SECRET)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Handler]:
@@ -173,17 +171,33 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float, date: b
         async with open_server(Mount(document, values, policy), clock=ServerClock(began + ahead)) as server:
             yield server.serve_stream
 
-    options = {"document": str(tmp_path / "orders.yaml"), "secret": "env:ORDERS_SECRET", "examples": 0, "shrink": 0}
-    return handfast_check(opened, virtual_time=True, failures=tmp_path / "failures", **{**options, **more})
+    options: dict[str, Any] = {"protocol": "chat", "set": {"rollout": "message"}, "secret": "env:CHAT_SECRET"}
+    chosen: dict[str, Any] = {
+        "run": ["timers/**", "opening/**"],
+        "examples": 0,
+        "shrink": 0,
+        "failures": tmp_path / "failures",
+    }
+    return handfast_check(opened, virtual_time=True, **options, **chosen, **more)
 
 
 def test_a_server_whose_clock_is_elsewhere_is_judged_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two hours ahead, every token that is minted by our clock has expired; by its own they are what they should be."""
-    found = check(tmp_path, monkeypatch, 7200.6, level="smoke")
+    """Two hours ahead, every token that is minted by our clock has expired; by its own they are what they should be.
+
+    And when it says at which moment one expires, that is by its clock too.
+    """
+    found = check(tmp_path, monkeypatch, 7200.6)
 
     assert found.verdict == "conformant"
     assert found.calibration["clock"]["skew_s"] == pytest.approx(7200.6, abs=0.05)
+    assert "CHAT-REAUTH-1" in found.coverage["rules"]["reached"]
     assert "clock       the target's is 7200.6 s ahead of ours" in render([found.header, found.calibration])
+
+
+def test_a_clock_that_nothing_tells_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the target refuses what is minted by ours, and that is told before any case."""
     with pytest.raises(Stop, match="the target refuses our tokens") as stopped:
         check(tmp_path, monkeypatch, 7200.6, date=False, level="smoke")
+
     assert stopped.value.exit is Exit.USAGE
+    assert "its clock may be ahead of ours" in str(stopped.value)
