@@ -120,13 +120,15 @@ def _given(document: Document, parameters: Parameters) -> Iterator[tuple[str, An
     for name, fact in document.facts.items():
         if fact.kind != "table":
             yield f"the fact {name}", {key: _value(value, parameters) for key, value in fact.options.items()}
+    yield "timers beside the states", [[_timer(t, parameters), t.asked, plain(t.expire)] for t in document.timers]
     yield "variables", document.variables
     yield "rooms", document.rooms
     yield "the path", document.path
     yield "versions", [v.subprotocol for v in document.versions if v.subprotocol and holds(v.applies, parameters)]
     yield "refusals", document.refusal_body
     raised = {e.code for c in _cases(document) for e in c.do if isinstance(e, Fail)}
-    yield "errors", [document.error_payload, {code: plain(document.errors[code]) for code in raised}]
+    told = [document.error_message, document.error_payload, plain(document.error_forms)]
+    yield "errors", [*told, {code: plain(document.errors[code]) for code in raised}]
     yield "close reasons", document.close_reasons
     for path, state in document.states.items():
         yield f"{path}", [state.initial, [_timer(timer, parameters) for timer in state.timers]]

@@ -87,6 +87,9 @@ PAIRS: Mapping[str, Edits] = {
     "M15.client.refused": (add(f"{SAID}/additionalProperties", False),),
     "M15.server.refused": (add(f"{HEARD}/additionalProperties", False),),
     "M16.lowered": (replace("/parameters/message_bytes/default", "32KiB"),),
+    "M14.client": (replace("/messages/pull/client/payload/properties/limit/default", 500),),
+    "M14.server": (add(f"{HEARD}/properties/user_id/default", "nobody"),),
+    "M17": (replace("/wire/binding", "socketio"),),
     "M18.client.tightened": (replace(IDS, 64),),
     "M18.server.tightened": (replace(SENT, 64),),
     "M19": (replace(f"{SAID}/properties/mood/pattern", "^(b|a)*$"),),
@@ -163,6 +166,12 @@ PAIRS: Mapping[str, Edits] = {
         replace("/facts/credential/places", [{"query": "token"}, {"header": "Authorization", "scheme": "Bearer"}]),
     ),
     "V07.tightened": (replace("/opening/path", "/v3/chat/{recipe_id}"),),
+    "T04.lengthened": (replace("/parameters/ping_interval/default", "50s"),),
+    "T05.shrunk": (remove("/connection/states/open/timers/client_timeout/restarts"),),
+    "T12.shortened": (replace("/parameters/resume_window/default", "10s"),),
+    "E09": (replace("/connection/receive/oversize/0/do/0/close", 1006),),
+    "V04.required": (add("/opening/query/v", "2"),),
+    "V04.changed": (replace("/opening/query/EIO", "5"),),
     "V08": (replace("/parameters/rollout/default", "dual"),),
     "V10": (replace("/parameters/sunset/default", "2026-06-01T00:00:00Z"),),
     "V11.removed": (remove("/opening/rows/8/refuse/headers"),),
@@ -178,21 +187,38 @@ PAIRS: Mapping[str, Edits] = {
 """Rule -> the edits that make the newer document."""
 
 
+DOCUMENT: Mapping[str, str] = {
+    "M14.client": "sync",
+    "T04.lengthened": "executions",
+    "T05.shrunk": "hub",
+    "T12.shortened": "hub",
+    "V04.required": "executions",
+    "V04.changed": "executions",
+}
+"""The documents that pairs are made of which chat has nothing for."""
+
+
 @cache
 def chat() -> Source:
     """The packaged document of chat, version 2."""
     return read(find("chat@2"))
 
 
-def edited(*edits: Patch) -> Source:
-    """Chat with edits."""
-    return read_data(patched(chat().data, edits)) if edits else chat()
+@cache
+def packaged(name: str) -> Source:
+    """A packaged document."""
+    return chat() if name == "chat" else read(find(name))
+
+
+def edited(*edits: Patch, of: str = "chat") -> Source:
+    """Chat, or another document, with edits."""
+    return read_data(patched(packaged(of).data, edits)) if edits else packaged(of)
 
 
 def pair(rule: str) -> tuple[Source, Source]:
     """The older and the newer document of a rule's pair."""
-    base = BASE.get(rule, ())
-    return edited(*base), edited(*base, *PAIRS[rule])
+    base, of = BASE.get(rule, ()), DOCUMENT.get(rule, "chat")
+    return edited(*base, of=of), edited(*base, *PAIRS[rule], of=of)
 
 
 def data() -> dict[str, Any]:

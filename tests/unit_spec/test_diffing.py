@@ -21,12 +21,12 @@ from spec.authoring.diffing.policy import Ignore, Judgement, Policy, judge, read
 from spec.authoring.diffing.reporting import KINDS, render
 from spec.authoring.diffing.rules import FIXES, INEXPRESSIBLE, RULES, WAIVED
 from spec.authoring.diffing.witnesses import plays
-from spec.authoring.mutants.patches import add, replace
+from spec.authoring.mutants.patches import Patch, add, remove, replace
 from spec.cli import main
 from spec.compiling import compile_source
 from spec.exits import Exit, Stop
 from spec.loading import Source
-from tests.unit_spec.diffing_pairs import PAIRS, chat, edited, pair
+from tests.unit_spec.diffing_pairs import PAIRS, chat, edited, packaged, pair
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = ("old.yaml", "new.yaml")
@@ -46,6 +46,9 @@ NO_WITNESS = {
     "M05.client": "the member is ignored: what is lost shows in nothing that is said",
     "M07.client": "the same, the other way round",
     "M07.server": "what never came always shows in nothing that must come",
+    "M14.client": "what is left out is on no wire",
+    "M14.server": "the same",
+    "M17": "what is played has no wire: on any, a frame of the one is no message of the other",
     "M19": "what cannot be decided cannot be shown",
     "M20": "who remembers the old name is no part of an exchange",
     "S10": "that something may now stay away shows in no one exchange",
@@ -54,6 +57,16 @@ NO_WITNESS = {
     "S15": "the same, the other way round",
     "T08.loosened": "that something may now be later shows in no one exchange",
     "T08.tightened": "the same, the other way round",
+    "T04.lengthened": "the finite machine has no timers beside the states",
+    "T04.shortened": "the same, the other way round",
+    "T05.shrunk": "what is played restarts nothing",
+    "T05.enlarged": "the same, the other way round",
+    "T12.shortened": "links need other connections, and what is played takes none up",
+    "T12.lengthened": "the same, the other way round",
+    "V04.required": "no guard asks for it, so no server of the engine refuses it",
+    "V04.dropped": "the same, the other way round",
+    "V04.changed": "the same",
+    "E09": "no frame holds such a code",
     "T09": "what may be deployed is not what is",
     "E01": "no case raises it",
     "E02": "the same, the other way round",
@@ -164,6 +177,29 @@ def test_a_witness_of_another_pair_does_not_play() -> None:
 
     assert change.witnesses
     assert not any(plays(witness, same, same) for witness in change.witnesses)
+
+
+@pytest.mark.parametrize(
+    ("document", "edit", "rule"),
+    [
+        ("executions", replace("/parameters/ping_timeout/default", "10s"), "T01.shortened"),
+        ("executions", replace("/parameters/ping_timeout/default", "30s"), "T01.lengthened"),
+        ("executions", remove("/connection/timers/ping_interval"), "X01"),
+        ("executions", remove("/opening/rows/0"), "X01"),
+        ("chat", remove("/connection/states/connected/states/v1/timers/token_expiry/plus"), "X01"),
+        ("hub", replace("/errors/forms/end/payload", {}), "X01"),
+        ("hub", replace("/links/link/states/lost/lasts", "1s"), "T12.shortened"),
+        ("chat", replace("/wire/frames/largest", "128KiB"), "M16.raised"),
+        ("chat", replace("/wire/frames/largest", "9000"), "M16.lowered"),
+        ("chat", replace("/connection/due/within", "500ms"), "T03.shortened"),
+    ],
+)
+def test_what_is_declared_is_compared_as_a_value(document: str, edit: Patch, rule: str) -> None:
+    """Wherever it stands: in a parameter, or as text; and beside the states."""
+    rules = {one.rule.id for one in compare(packaged(document), edited(edit, of=document)).changes}
+
+    assert rule in rules
+    assert rule == "X01" or "X01" not in rules
 
 
 def test_a_document_does_not_differ_from_itself() -> None:

@@ -50,14 +50,16 @@ def compare(old: Source, new: Source, given: Mapping[str, str] | None = None) ->
     pairs = deployments(*documents, given or {})
     stages = tuple(pair.name for pair in pairs if pair.name)
     declared = structure(Pair(old.data, new.data, documents, pairs[0].parameters))
-    rest = [at for at, _, _ in leaves(old.data, new.data) if spelled(at) is None]
+    apart = [(at, one, other) for at, one, other in leaves(old.data, new.data) if spelled(at) is None]
+    rest = [at for at, _, _ in apart]
     if not rest:
         return Comparison(name, versions, digests, tuple(_ordered(declared)), stages)
     seen = Behaviour(documents, pairs)
     if not all(re.fullmatch(SCHEMAS, at) for at in rest):
         seen.look()
     changes = [witnessed(one, seen.standing()) for one in _merged(declared, seen.changes)]
-    changes += leftovers(seen, changes, rest, _readers(old.data, new.data))
+    read = {at for at, one, other in apart if _reading(one) != _reading(other)}
+    changes += leftovers(seen, changes, rest, _readers(old.data, new.data), read)
     return Comparison(name, versions, digests, tuple(_ordered(changes)), stages, tuple(seen.left_out))
 
 
@@ -69,6 +71,11 @@ def _readers(*documents: Mapping[str, Any]) -> dict[str, list[str]]:
             for name in re.findall(r"\$parameters\.(\w+)", json.dumps(value, default=str)):
                 found.setdefault(name, []).append(at)
     return found
+
+
+def _reading(value: Any) -> set[str]:
+    """The parameters that a value reads."""
+    return set(re.findall(r"\$parameters\.(\w+)", json.dumps(value, default=str)))
 
 
 def _ordered(changes: list[Change]) -> list[Change]:

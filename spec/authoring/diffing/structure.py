@@ -14,9 +14,10 @@ from typing import Any
 from attrs import define, field
 
 from spec.authoring.diffing.changes import Change, change
+from spec.authoring.diffing.declared import LOOKS
 from spec.authoring.diffing.schemas import subs
 from spec.model import Document
-from spec.parameters import Rate, Tolerance, format_value
+from spec.parameters import Rate, Tolerance, format_value, parse_value
 
 __all__ = ["Pair", "leaves", "spelled", "structure", "sunset_passed"]
 
@@ -38,10 +39,29 @@ class Pair:
         old_at, new_at = ("" if only == "new" else at), ("" if only == "old" else at)
         self.found.append(change(rule, old_at, new_at, text, ignores=ignores))
 
+    def value(self, index: int, expression: Any, kind: str) -> Any:
+        """What an expression that reads a parameter comes to by default, or a text form says; None of others."""
+        if str(expression).startswith("$parameters."):
+            found = self.documents[index].parameters.get(str(expression).removeprefix("$parameters."))
+            return found.default if found is not None else None
+        return None if expression is None or str(expression).startswith("$") else parse_value(kind, expression)
+
 
 def structure(pair: Pair) -> list[Change]:
     """The changes of what is declared."""
-    for look in (_envelope, _messages, _errors, _tokens, _facts, _versions, _parameters, _limits, _promises, _prose):
+    for look in (
+        _envelope,
+        _messages,
+        _errors,
+        _tokens,
+        _facts,
+        _versions,
+        _parameters,
+        _limits,
+        _promises,
+        *LOOKS,
+        _prose,
+    ):
         look(pair)
     return pair.found
 
@@ -358,24 +378,18 @@ def _parameters(pair: Pair) -> None:
                 pair.say("V08", at, told)
 
 
-def _value(pair: Pair, index: int, expression: Any) -> Any:
-    """The value of an expression that reads a parameter, as deployed by default; another stands for itself."""
-    if str(expression).startswith("$parameters."):
-        found = pair.documents[index].parameters.get(str(expression).removeprefix("$parameters."))
-        return found.default if found is not None else None
-    return expression
-
-
 def _limits(pair: Pair) -> None:
     """Numbers that are used in one known way: sizes, rates, tolerances, deadlines of servers, leeway."""
-    one, other = (_value(pair, i, d["wire"]["frames"]["largest"]) for i, d in enumerate((pair.old, pair.new)))
+    one, other = (pair.value(i, d["wire"]["frames"]["largest"], "size") for i, d in enumerate((pair.old, pair.new)))
     _moved(pair, "/wire/frames/largest", one, other, ("M16.lowered", "M16.raised"), "the largest message has {} bytes")
     for name in [n for n, fact in pair.old["facts"].items() if fact["kind"] == "limit"]:
         fact = pair.new["facts"].get(name, {})
         if fact.get("kind") == "limit":
-            rates = [_value(pair, i, f["rate"]) for i, f in enumerate((pair.old["facts"][name], fact))]
+            rates = [pair.value(i, f["rate"], "rate") for i, f in enumerate((pair.old["facts"][name], fact))]
             _rate(pair, f"/facts/{_escaped(name)}/rate", *rates)
-    one, other = (_value(pair, i, d["connection"]["due"]["within"]) for i, d in enumerate((pair.old, pair.new)))
+    one, other = (
+        pair.value(i, d["connection"]["due"]["within"], "duration") for i, d in enumerate((pair.old, pair.new))
+    )
     _moved(
         pair, "/connection/due/within", one, other, ("T03.shortened", "T03.lengthened"), "what is due comes within {} s"
     )
