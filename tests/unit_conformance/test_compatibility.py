@@ -64,20 +64,22 @@ FAMILIES = {"transitions", "rooms", "timers", "scenarios", "histories", "limits"
 
 @cache
 def at_home() -> list[tuple[Case, Played | None]]:
-    """What comes of scripts at the server of their own document; those on contents and tokens are a sample."""
+    """What comes of scripts at the server of their own document; usually those on contents and tokens are a sample."""
     numbers: Counter[str] = Counter()
     found = []
     for case in all_cases(plan()):
         numbers[case.family] += 1
-        if case.family in ("messages", "tokens") and numbers[case.family] % (2 * EACH):
+        if EACH > 1 and case.family in ("messages", "tokens") and numbers[case.family] % (2 * EACH):
             continue
         found.append((case, play(case, plan().target, home())))
     return found
 
 
 def lawful() -> Iterator[Case]:
-    """Scripts in which no client is refused anything."""
-    for case, result in at_home():
+    """Scripts in which no client is refused anything; of those on contents some."""
+    for number, (case, result) in enumerate(at_home()):
+        if case.family == "messages" and EACH == 1 and number % 4:
+            continue
         if case.family in FAMILIES and result is not None and result.passed and not result.refused:
             yield case
 
