@@ -75,10 +75,18 @@ class _Scene:
         headers = credential_headers(self.plan, token(subject=subject or client))
         return Open(client, headers=headers, query=(ticket(self.plan.document, of or client),))
 
-    def entered(self, client: str, way: int = 0, subject: str | None = None, query: Query = _NONE) -> tuple[Step, ...]:
-        """A client in its place, by a link that was asked for in a way."""
+    def entered(
+        self,
+        client: str,
+        way: int = 0,
+        subject: str | None = None,
+        query: Query = _NONE,
+        rules: tuple[str, ...] = (),
+    ) -> tuple[Step, ...]:
+        """A client in its place, by a link that was asked for in a way; its messages are there for rules."""
         made = self.made(client, way, subject, query)
         steps = self.home.steps(client, subject=subject or client)
+        steps = tuple(evolve(step, rules=rules) if isinstance(step, Send) else step for step in steps)
         return tuple(made if isinstance(step, Post) else step for step in steps)
 
     def key(self, client: str, field: str | None = None) -> dict[str, Any]:
@@ -196,8 +204,8 @@ def _resumed(scene: _Scene, fact: Fact) -> Iterator[Case]:
     """What was a connection's is its successor's, once and in time."""
     name, plan = str(queried_by(fact.options["key"])), scene.plan
     here = (*scene.entered("ana"), *scene.fillings("ana"))
-    mine: dict[str, Any] = {"subject": "ana"}
-    rules = _rules(scene, here, mine, name)
+    rules = _rules(scene, here, name)
+    mine: dict[str, Any] = {"subject": "ana", "rules": rules}
 
     def case(kind: str, *steps: Step, of: str | None = "amy") -> Case:
         return scene.case(f"{name}/{kind}", steps, of, rules)
@@ -216,10 +224,7 @@ def _resumed(scene: _Scene, fact: Fact) -> Iterator[Case]:
     again = scene.entered("abe", **mine, query={name: scene.key("ana")})
     yield case("used-twice", *lost, *back, *again, of="abe")
     yield case("used-twice-while-live", *here, *back, *again, of="abe")
-    both = (
-        scene.made("amy", **mine, query={name: scene.key("ana")}),
-        scene.made("abe", **mine, query={name: scene.key("ana")}),
-    )
+    both = tuple(scene.made(who, subject="ana", query={name: scene.key("ana")}) for who in ("amy", "abe"))
     race = (*lost, *both, *back[1:], *again[1:])
     yield case("asked-for-twice", *race, of="abe")
     chained = scene.entered("abe", **mine, query={name: scene.key("amy")})
@@ -240,10 +245,10 @@ def _resumed(scene: _Scene, fact: Fact) -> Iterator[Case]:
     yield from _late(scene, name, lost, back, rules)
 
 
-def _rules(scene: _Scene, here: tuple[Step, ...], mine: dict[str, Any], name: str) -> tuple[str, ...]:
+def _rules(scene: _Scene, here: tuple[Step, ...], name: str) -> tuple[str, ...]:
     """The rules of a negotiation that resumes, and not those of one that does not."""
-    plain = scene.plan.rehearse((scene.made("amy", **mine),)).rules
-    resuming = scene.plan.rehearse((*here, scene.made("amy", **mine, query={name: scene.key("ana")}))).rules
+    plain = scene.plan.rehearse((scene.made("amy", subject="ana"),)).rules
+    resuming = scene.plan.rehearse((*here, scene.made("amy", subject="ana", query={name: scene.key("ana")}))).rules
     return tuple(rule for rule in resuming if rule not in plain) or resuming
 
 

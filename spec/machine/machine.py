@@ -269,6 +269,7 @@ class Machine:
                 continue
             if self.classifier.passes(case.when, question):
                 event.rules, event.pointer = case.rules, case.pointer
+                event.world.decided = case.rules
                 for run in case.run:
                     run(event)
                 if case.to is not None and event.connection.state != CLOSED:

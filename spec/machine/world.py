@@ -81,7 +81,8 @@ class World:
 
     Rooms keep their members in the order in which they joined, each with the event by which it did. `clock` is
     the moment of the last event. `left` are the rooms that somebody has left in it, `founded` the places of groups by
-    their numbers, `stirred` the numbers of those whose timers were touched.
+    their numbers, `stirred` the numbers of those whose timers were touched, `decided` the rules of the last case that
+    decided.
     """
 
     connections: dict[int, Connection] = field(factory=dict)
@@ -103,6 +104,7 @@ class World:
     founded: dict[int, Place] = field(factory=dict)
     left: list[Place] = field(factory=list)
     stirred: set[int] = field(factory=set)
+    decided: tuple[str, ...] = ()
 
     def copy(self) -> World:
         """A copy that shares nothing that changes."""
@@ -126,6 +128,7 @@ class World:
             dict(self.founded),
             list(self.left),
             set(self.stirred),
+            decided=self.decided,
         )
 
     def party(self, number: int) -> Connection | None:

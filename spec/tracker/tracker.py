@@ -251,13 +251,16 @@ class Tracker:
             if view.number is None or not (view.status == "open" or gone) or not inputs:
                 return
             parting = tuple(self.machine.unsolicited(h.world, view.number))
+            alive = view.number in h.world.connections
             outputs: list[Output] = []
             for one in inputs:
                 outputs += self.machine.receive(h.world, view.number, one, moment)
                 h.focuses[h.world.causes] = focus
                 if isinstance(one, Breach) and outputs:
                     view.parting = parting
-            view.last_rules = next((o.rules for o in outputs if o.connection == view.number), view.last_rules)
+            # Where nothing comes of what was sent, the rules by which that is so are broken by what comes.
+            silent = h.world.decided if alive else view.last_rules
+            view.last_rules = next((o.rules for o in outputs if o.connection == view.number), silent)
             self._follower.owe(h, outputs, at + self._follower.within, focus)
 
         return self._follower.consume(h, client, at, apply)

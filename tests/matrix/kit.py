@@ -89,6 +89,47 @@ class Checked:
         ]
 
 
+@frozen
+class Trials:
+    """A protocol's servers, by their commands, and how they are started and checked.
+
+    `settings` are parameters that servers and suite are both told of, `shared` are flags that both take, and `told`
+    those of the suite alone.
+    """
+
+    protocol: str
+    servers: Mapping[str, tuple[str, ...]]
+    settings: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = {}
+
+    @contextmanager
+    def serving(self, server: str, *more: str) -> Iterator[str]:
+        """A server as a process; gives its URL."""
+        command = [*self.servers[server], "--port", "0", *_SECRET, *self.shared, *self._set, *more]
+        with listening(command, self._environment) as url:
+            yield url
+
+    def check(self, url: str, folder: Path, *more: str) -> Checked:
+        """`handfast check` as a process of its own."""
+        report = folder / "report.json"
+        command = [sys.executable, "-m", "spec", "check", url, "--protocol", self.protocol, *_SECRET]
+        command += [*self.shared, *self.told, *self._set, *more]
+        command += ["--report", f"json:{report}", "--failures", str(folder / "failures")]
+        done = subprocess.run(command, cwd=folder, env=self._environment, capture_output=True, text=True, check=False)
+        assert report.exists(), done.stdout + done.stderr
+        return Checked(done.returncode, json.loads(report.read_text()), done.stdout + done.stderr)
+
+    @property
+    def _set(self) -> list[str]:
+        return [word for setting in self.settings for word in ("--set", setting)]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "MATRIX_SECRET": SECRET, **self.secrets}
+
+
 def faults(server: str) -> list[Fault]:
     """The faults of a foreign server that the wire can show."""
     entries = json.loads((ROOT / "tests/foreign" / server / "faults.json").read_text())

@@ -136,8 +136,8 @@ class Connection(asyncio.Protocol):
     def _read_frames(self, events: Iterable[object]) -> None:
         assert self._frames is not None
         for event in events:
-            reading = self._session is not None and self._frames.state is State.OPEN
-            if reading and isinstance(event, Frame) and event.opcode in _DATA:
+            # What came before the client's close frame is handled, though the library has read on to that already.
+            if self._session is not None and isinstance(event, Frame) and event.opcode in _DATA:
                 self._read_data(event)
         self._flush()
 
