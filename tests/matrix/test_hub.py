@@ -23,11 +23,11 @@ TRIALS = Trials(
         "hub_asyncio": (sys.executable, "-m", "tests.foreign.hub_asyncio.server"),
     },
     settings=(
-        "negotiate_window=3s",
-        "handshake_deadline=1s",
-        "keepalive=1s",
-        "client_timeout=3s",
-        "resume_window=2s",
+        "negotiate_window=5s",
+        "handshake_deadline=2s",
+        "keepalive=1500ms",
+        "client_timeout=4s",
+        "resume_window=3s",
         f"origins={ORIGIN}",
     ),
 )
