@@ -54,6 +54,14 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--max-connections", type=_count, default=10_000, metavar="N", help="default: %(default)s")
     parser.add_argument(
+        "--inspect", action="store_true",
+        help="serve the inspector at /_inspect/: everybody who reaches it sees the state and can act as a client",
+    )  # fmt: skip
+    parser.add_argument(
+        "--inspect-password", metavar="env:NAME",
+        help="what the inspector asks for: env:NAME or file:PATH; needed where --host is no loopback address",
+    )  # fmt: skip
+    parser.add_argument(
         "--drain", default="5s", metavar="DURATION", help="how long a shutdown waits for peers (default: %(default)s)"
     )
 
@@ -80,8 +88,11 @@ def _run(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace, mounts: list[Mount]) -> int:
     from functools import partial
 
+    from reference_server.inspecting import inspection_of
+
     context = _tls(arguments.tls_cert, arguments.tls_key)
     drain = _drain(arguments.drain)
+    inspection = inspection_of(arguments, mounts, secure=context is not None)
 
     import trio
 
@@ -99,12 +110,15 @@ def _serve(arguments: argparse.Namespace, mounts: list[Mount]) -> int:
         operations_port=arguments.metrics_port,
         settings=Settings(max_connections=arguments.max_connections, operations=arguments.metrics_port is None),
         log=make_log(arguments.log, lines),
+        inspection=inspection,
     )
     _raise_file_limit()
     # What was loaded stays: no search for garbage need look at it again.
     gc.freeze()
     try:
-        problem = trio.run(_until_signalled, start, "ws" if context is None else "wss", arguments.host, drain)
+        scheme = "ws" if context is None else "wss"
+        run = partial(_until_signalled, start, scheme, arguments.host, drain, inspects=inspection is not None)
+        problem = trio.run(run)
     finally:
         lines.close()
     if problem is not None:
@@ -114,7 +128,7 @@ def _serve(arguments: argparse.Namespace, mounts: list[Mount]) -> int:
     return Exit.CONFORMANT
 
 
-async def _until_signalled(start: Any, scheme: str, host: str, drain: float) -> OSError | None:
+async def _until_signalled(start: Any, scheme: str, host: str, drain: float, *, inspects: bool) -> OSError | None:
     """Serve until a signal ends it; gives back what kept the server from listening, if anything."""
     import signal
 
@@ -131,6 +145,8 @@ async def _until_signalled(start: Any, scheme: str, host: str, drain: float) -> 
             server.log.info(
                 "server.listening", ports=list(server.ports), protocols=[mount.document.name for mount in server.mounts]
             )
+            if inspects:
+                print(f"inspect at {scheme.replace('ws', 'http')}://{name}:{server.ports[0]}/_inspect/", flush=True)
             nursery.start_soon(_obey, signals, server, drain, nursery.cancel_scope)
             await server.finished.wait()
             nursery.cancel_scope.cancel()

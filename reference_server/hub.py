@@ -9,7 +9,7 @@ import math
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 from attrs import evolve
@@ -29,7 +29,24 @@ from spec.machine.values import Frame
 from spec.machine.world import World
 from spec.model import Document
 
-__all__ = ["Hub"]
+__all__ = ["Hub", "Watcher"]
+
+
+class Watcher(Protocol):
+    """What somebody who looks on is told, in the order in which it happens; it may not fail, wait or change anything.
+
+    `settled` comes behind every event, when the world is as it stays until the next.
+    """
+
+    def answered(self, request: Request, answer: Refusal | Upgrade, endpoint: str | None) -> None: ...
+
+    def heard(self, number: int, frame: Frame) -> None: ...
+
+    def ended(self, number: int) -> None: ...
+
+    def told(self, output: Output, body: Any) -> None: ...
+
+    def settled(self) -> None: ...
 
 
 class Hub:
@@ -52,6 +69,8 @@ class Hub:
         self.metrics = metrics
         self.log = log
         self.stopping = False
+        self.watcher: Watcher | None = None
+        """Whom to tell of everything; None costs a comparison for each event and output."""
         self.largest = int(compile_expression(document.largest)({"parameters": parameters}))
         """The longest message that is let in, in bytes."""
         # A page of a log must fit into what may wait for a peer, with room for what else does.
@@ -66,6 +85,15 @@ class Hub:
     def __len__(self) -> int:
         return len(self._outboxes)
 
+    @property
+    def world(self) -> World:
+        """What the server remembers; to be read only."""
+        return self._engine.world
+
+    def now(self) -> float:
+        """The present in epoch seconds."""
+        return self._clock.now()
+
     # -------------------------------------------------------------------------------------------------- events
 
     def preview(self, request: Request) -> Refusal | Upgrade:
@@ -77,6 +105,8 @@ class Hub:
         """Answer a request; for an upgrade, give the outbox, in which its first messages wait already."""
         now = self._clock.now()
         answer = self._engine.open(request, now)
+        if self.watcher is not None:
+            self.watcher.answered(request, answer, None)
         if isinstance(answer, Refusal):
             return answer
         settings = self._settings
@@ -94,6 +124,8 @@ class Hub:
         """Answer a request for an endpoint, behind what it sends."""
         now = self._clock.now()
         answer = self._engine.request(endpoint, request, now)
+        if self.watcher is not None:
+            self.watcher.answered(request, answer, endpoint)
         self._deliver(answer.outputs, now)
         self._settle(now)
         return evolve(answer, body=_filled(answer.body, now))
@@ -101,12 +133,16 @@ class Hub:
     def receive(self, number: int, frame: Frame) -> None:
         """Handle a message of a connection."""
         self.metrics.received()
+        if self.watcher is not None:
+            self.watcher.heard(number, frame)
         now = self._clock.now()
         self._deliver(self._engine.receive(number, frame, now), now)
         self._settle(now)
 
     def ended(self, number: int) -> None:
         """The peer of a connection has gone, or is to be held for gone."""
+        if self.watcher is not None:
+            self.watcher.ended(number)
         now = self._clock.now()
         self._deliver(self._engine.ended(number, now), now)
         self._settle(now)
@@ -150,6 +186,8 @@ class Hub:
         due = self._engine.next_deadline()
         if due is not None:
             self._sleep.deadline = min(self._sleep.deadline, self._clock.deadline(due))
+        if self.watcher is not None:
+            self.watcher.settled()
 
     # ------------------------------------------------------------------------------------------------- outputs
 
@@ -166,6 +204,8 @@ class Hub:
                 case Closing(how="may"):
                     pass
                 case Closing(how=how):
+                    if self.watcher is not None:
+                        self.watcher.told(output, None)
                     farewell = self.document.farewell
                     if farewell is not None and how in {"disconnect", "leave"}:
                         name = self.document.envelope.discriminator.lstrip("/")
@@ -174,7 +214,10 @@ class Hub:
 
     def _emit(self, output: Emission, outbox: Outbox, now: float) -> list[Output]:
         """Put a message into an outbox; what others hear of it where that was too much for the connection."""
-        if not outbox.put(self._binding.encode(_filled(output.body, now), encode)):
+        body = _filled(output.body, now)
+        if self.watcher is not None:
+            self.watcher.told(output, body)
+        if not outbox.put(self._binding.encode(body, encode)):
             self.log.warning("connection.overflowed", connection=output.connection)
             return self._engine.ended(output.connection, now)
         self.metrics.sent()

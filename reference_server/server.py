@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 from attrs import evolve
@@ -33,6 +33,9 @@ from reference_server.settings import Settings
 from reference_server.site import Mount, check_site, mounted
 from spec.machine import Refusal, Request
 
+if TYPE_CHECKING:
+    from reference_server.inspector.serving import Inspection
+
 __all__ = ["Server", "open_server", "serve"]
 
 _SHUTTING_DOWN = json_answer(503, {"code": "SHUTTING_DOWN"})
@@ -49,7 +52,15 @@ _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 class Server:
     """One or more documents served; made by `open_server` or `serve`. Its length is how many connections it has."""
 
-    def __init__(self, mounts: Sequence[Mount], *, settings: Settings, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        mounts: Sequence[Mount],
+        *,
+        settings: Settings,
+        clock: Clock,
+        log: Log,
+        inspection: Inspection | None = None,
+    ) -> None:
         check_site(mounts)
         self.mounts = tuple(mounts)
         self.settings = settings
@@ -69,6 +80,11 @@ class Server:
             )
             for mount in self.mounts
         )
+        self._inspector = None
+        if inspection is not None:
+            from reference_server.inspector.serving import Inspector
+
+            self._inspector = Inspector(self, inspection)
         self.ports: tuple[int, ...] = ()
         self.finished = trio.Event()
         """Set once `shutdown` is through."""
@@ -125,6 +141,11 @@ class Server:
     async def _serve(self, stream: trio.abc.Stream, address: str) -> None:
         head = await self._head(stream, address)
         if head is None:
+            return
+        if self._inspector is not None and self._inspector.serves(head.request.target):
+            answer = await self._inspector.serve(stream, head)
+            if answer is not None:
+                await self._answer(stream, head, answer)
             return
         operation = self._operation(head.request)
         place = mounted(self.mounts, head.request.target)
@@ -250,6 +271,7 @@ async def open_server(
     settings: Settings | None = None,
     clock: Clock | None = None,
     log: Log | None = None,
+    inspection: Inspection | None = None,
 ) -> AsyncIterator[Server]:
     """A server without listeners: give its `serve_stream` transports, of memory if you like.
 
@@ -258,7 +280,9 @@ async def open_server(
     Raises:
         Clash: two of the mounts serve one path.
     """
-    server = Server(mounts, settings=settings or Settings(), clock=clock or Clock(), log=log or silent_log())
+    server = Server(
+        mounts, settings=settings or Settings(), clock=clock or Clock(), log=log or silent_log(), inspection=inspection
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.run_timers)
         yield server
@@ -273,6 +297,7 @@ async def serve(
     operations_port: int | None = None,
     settings: Settings | None = None,
     log: Log | None = None,
+    inspection: Inspection | None = None,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve documents over TCP until the server's `shutdown` is through, or until cancelled.
@@ -282,7 +307,7 @@ async def serve(
     settings = settings or Settings()
     listeners = await trio.open_tcp_listeners(port, host=host, backlog=settings.backlog)
     own = [] if operations_port is None else await trio.open_tcp_listeners(operations_port, host=host)
-    async with open_server(*mounts, settings=settings, log=log) as server:
+    async with open_server(*mounts, settings=settings, log=log, inspection=inspection) as server:
         server.ports = tuple(listener.socket.getsockname()[1] for listener in (*listeners, *own))
         async with trio.open_nursery() as nursery:
             await nursery.start(trio.serve_listeners, server.serve_accepted, _wrapped(listeners, ssl_context))

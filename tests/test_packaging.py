@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("spec", "reference_server", "conformance")
-KINDS = (".py", ".yaml", ".json", ".css", ".js", "py.typed")
+KINDS = (".py", ".yaml", ".json", ".css", ".html", ".js", "py.typed")
 
 
 @pytest.fixture(scope="module")
