@@ -67,6 +67,10 @@ class Diagnosis:
         claimed, telling = (codes.get(self.code(body).strip(), ()) for codes in (self._raised, self._telling))
         ahead, behind = ((), telling) if stray.timed and blamed.claims() else (telling, ())
         rules = tuple(dict.fromkeys((*ahead, *stray.rules, *behind, *claimed)))
+        if found is not None and found.check == "early":
+            # What looks like a timer's may as well have come instead of an answer.
+            instead = tuple(rule for debt in h.views[client].claims() for rule in debt.output.rules)
+            found = evolve(found, rules=tuple(dict.fromkeys((*found.rules, *instead))))
         h.findings.append(found or evolve(stray, rules=rules))
         return h
 
