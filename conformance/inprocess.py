@@ -11,9 +11,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from conformance.session import Session
+from conformance.session import Session, prepare
 from conformance.target import Addresses, Target
 from conformance.wire import Endpoint, Unreachable
 from spec.exits import Exit, Stop
@@ -169,6 +169,11 @@ async def play_in_process(session: Session, opened: Opened, prefix: str = "") ->
     """Run a session against a server that lives as long as the run does; raises Stop where nothing could be run."""
     target: Target = session.arranged.target
     code, stopped = Exit.INTERNAL, None
+    target.endpoint = evolve(target.endpoint, prefix=prefix)
+    # Planning takes real time, but no virtual time: the clock of a server that was started before it would stay behind
+    # ours.
+    if session.prepared is None:
+        session.prepared = prepare(session.arranged, session.failures, remember=session.remember)
     async with opened() as handler, trio.open_nursery() as nursery:
         target.endpoint = _Within(False, "localhost", 80, prefix, handler=handler, nursery=nursery)
         target.addresses = target.addresses or Addresses(seed=session.arranged.seed)

@@ -22,7 +22,7 @@ from conformance.families import messages, opening
 from conformance.pytesting.flags import FLAGS, MISSING
 from conformance.pytesting.once import Once, told
 from conformance.reporting.jsonl import encode_event
-from conformance.session import Report, Session
+from conformance.session import Prepared, Report, Session, prepare
 from conformance.testing import Handler, NotConformant, handfast_check, handfast_check_async
 from reference_server.server import open_server
 from spec.compiling import load
@@ -301,6 +301,27 @@ def test_a_broken_server_of_this_process_is_told(documents: Mapping[str, Path], 
     assert caught.value.exit is Exit.NONCONFORMANT
     assert caught.value.run.counts["fail"] > 0
     assert "handfast replay" not in str(caught.value), "a command cannot reach what lives in this process"
+
+
+def test_clocks_agree_in_virtual_time(
+    documents: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planning takes real time and no virtual one: a server that were started before would have an older clock."""
+    done: list[str] = []
+    started = opened(documents["good"])
+
+    def planned(*arguments: Any, **more: Any) -> Prepared:
+        done.append("planned")
+        return prepare(*arguments, **more)
+
+    def begun() -> Any:
+        done.append("started")
+        return started()
+
+    monkeypatch.setattr("conformance.inprocess.prepare", planned)
+    handfast_check(begun, virtual_time=True, run=BROKEN, **checking(documents, tmp_path))
+
+    assert done == ["planned", "started"]
 
 
 def test_a_check_within_trio(documents: Mapping[str, Path], tmp_path: Path) -> None:
