@@ -37,7 +37,6 @@ __all__ = [
     "bare_arguments",
     "document_named",
     "document_of",
-    "refuse_unchecked",
     "settings",
     "target_arguments",
 ]
@@ -128,23 +127,12 @@ def _named(arguments: argparse.Namespace, given: Mapping[str, Any]) -> str | Non
     return arguments.document or arguments.protocol or given.get("document") or given.get("protocol")
 
 
-def refuse_unchecked(document: Document) -> None:
-    """Raise Stop for a document that the suite cannot set up: it follows no elections."""
-    if document.groups:
-        raise Stop(
-            Exit.USAGE,
-            f"`{document.name}` is served, but not checked yet: the suite follows no rooms with a life of their own",
-            f"`handfast serve {document.name}` serves it, and `handfast list {document.name}` shows its rules",
-        )
-
-
 def arrange(
     arguments: argparse.Namespace, url: str | None, tables: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Arranged:
     """Put a target together, by the target file or by tables as it has them; raises Stop for what does not fit."""
     file = _file(arguments) if tables is None else tables
     document = document_of(arguments, file["target"])
-    refuse_unchecked(document)
     drawn = _first(getattr(arguments, "drawn", None), random.SystemRandom().randrange(10**6))
     seed = _first(getattr(arguments, "seed", None), file["run"].get("seed"), drawn)
     endpoint = _endpoint(url or file["target"].get("url"), arguments.ca or file["target"].get("ca"))

@@ -13,7 +13,7 @@ from conformance.plan import SOON, Plan
 from conformance.scripts import Close, Expire, Idle, Open, Raw, Send, Settle, Step, token
 from spec.abstraction import LONG, Answer, Input
 from spec.abstraction.classes import list_of
-from spec.expressions import compile_expression, root_of, with_member
+from spec.expressions import compile_expression, pointer_get, root_of, with_member
 from spec.model import Update
 
 __all__ = ["WHO", "Concretizer", "Script"]
@@ -255,6 +255,7 @@ class Concretizer:
                 send = evolve(send, payload=with_member(send.payload, pointer, {"$id": label}))
         if verdict == "absent" and "token" in classes:
             send = self._bare(send)
+        send = evolve(send, payload=self._differing(wanted, send.payload))
         if self._elsewhere(wanted):
             send = evolve(send, change={**send.change, "/namespace": "/handfast"})
         return self._spoiled(send) if classes.get("payload") == "invalid" else send
@@ -263,6 +264,18 @@ class Concretizer:
         """Whether an input is of another namespace: its document compares one of the message's own members."""
         others = [self._document.facts[fact] for fact, value in wanted.facts if value == "other"]
         return any(str(f.options.get("left", "")) == "$message.namespace" for f in others if f.kind == "same")
+
+    def _differing(self, wanted: Input, payload: Any) -> Any:
+        """The payload, with another value where the document compares a member and it is to differ."""
+        for name, value in wanted.facts:
+            fact = self._document.facts[name]
+            pointer = str(fact.options.get("left", "")).removeprefix("$message.payload#")
+            if fact.kind != "same" or value != "other" or not pointer.startswith("/"):
+                continue
+            given = pointer_get(payload, pointer)
+            other = given + 7 if isinstance(given, int) else {"$join": [given, "-another"]}
+            payload = with_member(payload, pointer, other)
+        return payload
 
     def _bare(self, send: Send) -> Send:
         """The message without its token."""

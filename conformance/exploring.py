@@ -171,7 +171,7 @@ def in_room(value: Any, room: Any) -> Any:
 
 
 def example(message: Message, index: int = 0, **more: Any) -> Any:
-    """An example of a client's message, its `$token.…`, `$room.…` and `$fresh` made symbols."""
+    """An example of a client's message, its `$token.…`, `$room.…`, `$fresh` and `$self` made symbols."""
     assert message.client is not None
     return _symbolic(message.client.examples[index], more)
 
@@ -183,6 +183,8 @@ def _symbolic(value: Any, more: Mapping[str, Any]) -> Any:
         return {"$room": "a"}
     if value == "$fresh":
         return {"$id": None}
+    if value == "$self":
+        return {"$self": None}
     if isinstance(value, Mapping):
         return {name: _symbolic(member, more) for name, member in value.items()}
     return [_symbolic(member, more) for member in value] if isinstance(value, list) else value
@@ -525,12 +527,14 @@ class Stage:
 
     def _dues(self, client: str, timer: str | None) -> list[float]:
         connection = self._world.connections.get(self._numbers.get(client, 0))
-        timers = connection.timers.items() if connection else ()
+        parties = [connection, *self._world.groups_of(connection)] if connection else []
+        timers = [one for party in parties for one in party.timers.items()]
         rule = self._machine.document.timer
+        # What runs beside the states, and in rooms, is waited for by its name alone.
         return [
             due.at
             for (state, name), due in timers
-            if timer == name or (timer is None and state and not rule(state, name).restarts)
+            if timer == name or (timer is None and state[:1] not in {"", "@"} and not rule(state, name).restarts)
         ]
 
     def _attend(self, output: Output) -> None:
@@ -547,9 +551,9 @@ class Stage:
         for _ in range(_MOST_FIRED):
             due = min(
                 (
-                    (due.at, number, key)
-                    for number, connection in self._world.connections.items()
-                    for key, due in connection.timers.items()
+                    (due.at, party.number, key)
+                    for party in (*self._world.connections.values(), *self._world.groups.values())
+                    for key, due in party.timers.items()
                     if due.at <= until
                 ),
                 default=None,

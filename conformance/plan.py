@@ -118,7 +118,7 @@ class Plan:
 
     def send(self, client: str, message: str, **more: Any) -> Send:
         """A valid message, made of the first example; `token` words go into its token."""
-        kinds = ("left", "label", "subject", "recipe")
+        kinds = ("left", "label", "subject", "recipe", "room")
         words: dict[str, Any] = {str(key): more.pop(key) for key in kinds if key in more}
         room = more.pop("room", "a")
         payload = example(self.message(message), **{"subject": client, **_but(words, "recipe")})
@@ -146,7 +146,7 @@ class Plan:
         found = []
         for state, route in self.members.items():
             for message in self.client_messages():
-                if any(emission.broadcast for emission in self.said(route, message.name)):
+                if any(e.broadcast and e.connection != e.source for e in self.said(route, message.name)):
                     found.append((state, message.name))
         return found
 

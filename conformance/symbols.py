@@ -57,6 +57,7 @@ class Symbols:
         self._clock = clock
         self._prefix = f"{target.tag}-{number}"
         self._ids = 0
+        self._speaker = ""
         self._mint, self._told = mint, minted
         self._tokens: dict[str, Minted] = {}
         self._links: dict[str, Mapping[str, Any]] = {}
@@ -138,6 +139,7 @@ class Symbols:
 
     def message(self, step: scripts.Send) -> str:
         """The text of the message that a step sends."""
+        self._speaker = step.client
         envelope = self._target.document.envelope
         body: dict[str, Any] = {}
         pointer_put(body, envelope.discriminator, step.message)
@@ -222,6 +224,9 @@ class Symbols:
         self._ids += label is None
         return f"{self._prefix}-{label if label is not None else self._ids}"
 
+    def _self(self, inner: Any) -> str:
+        return f"{self._prefix}-{self._speaker}"
+
     def _target_of(self, room: Any) -> str:
         path = self._path(scripts.Open("", room=room))
         return self._target.endpoint.prefix + path
@@ -259,6 +264,7 @@ class Symbols:
 _SYMBOLS: dict[str, Callable[[Symbols, Any], Any]] = {
     "$token": Symbols._token,
     "$id": Symbols._id,
+    "$self": Symbols._self,
     "$room": Symbols._room,
     "$path": Symbols._target_of,
     "$deployed": Symbols._deployed,

@@ -27,6 +27,9 @@ __all__ = ["Lapsed", "Minted", "TokenBook", "Unavailable", "claims_of"]
 
 
 _BY_TIME = ("expired", "grace")
+_UNVOUCHED = frozenset({"malformed", "algorithm", "signature"})
+"""The steps at which nobody stands behind a token's claims yet."""
+
 _BY_CLAIMS = ("valid", "subject", *_BY_TIME)
 """The steps of a ladder that ask for the time, and those on which a token ends that is otherwise as it should be."""
 
@@ -249,8 +252,11 @@ class TokenBook:
         minted = self._known.get(text)
         if minted is None:
             return _Verdict("invalid", {})
-        group = self._by_claims(minted, now) if minted.step in _BY_CLAIMS else minted.group
-        return _Verdict(group, dict(minted.claims))
+        if minted.step in _UNVOUCHED:
+            return _Verdict(minted.group, {})
+        if minted.step not in _BY_CLAIMS:
+            return _Verdict(minted.group, claims_of(text))
+        return _Verdict(self._by_claims(minted, now), dict(minted.claims))
 
     def _by_claims(self, minted: Minted, now: float) -> str:
         """The verdict on a token of which only time and subject are in question."""

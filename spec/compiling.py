@@ -51,6 +51,7 @@ def compile_source(source: Source) -> model.Document:
         },
         error_message=errors["message"],
         error_payload=errors["payload"],
+        error_in_reply=errors.get("in_reply", "must"),
         close_rules=tuple(errors.get("close_rules", ())),
         close_reasons={int(code): reason for code, reason in errors.get("close_reasons", {}).items()},
         errors={code: _error(code, entry) for code, entry in errors["codes"].items()},
@@ -396,7 +397,7 @@ def _effect(entry: Mapping[str, Any], pointer: str) -> model.Effect:
             return _broadcast(entry)
         case "error":
             told = entry.get("as")
-            in_reply = entry.get("in_reply", "must" if told is None else "none")
+            in_reply = entry.get("in_reply", None if told is None else "none")
             return model.Fail(entry["error"], in_reply, entry.get("to"), told)
     return model.Close(_ends(entry["close"]))
 

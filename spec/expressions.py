@@ -7,7 +7,7 @@ them. Anything that is not a string beginning with `$` stands for itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
@@ -24,6 +24,7 @@ __all__ = [
     "Counts",
     "Evaluate",
     "Moment",
+    "OneOf",
     "Open",
     "Scope",
     "Unordered",
@@ -62,6 +63,21 @@ class Unordered(list[Any]):
     """A list whose items may come in any order."""
 
     __slots__ = ()
+
+
+class OneOf(str):
+    """A text in place of which others may stand as well; who sends it takes the first of them."""
+
+    __slots__ = ("options",)
+
+    options: tuple[str, ...]
+
+    @classmethod
+    def of(cls, options: Iterable[str]) -> OneOf:
+        texts = tuple(options)
+        made = cls(texts[0])
+        made.options = texts
+        return made
 
 
 class Counts(dict[str, Any]):
@@ -251,7 +267,7 @@ def compile_template(template: Any) -> Evaluate:
     `{milliseconds: x}` writes seconds as a whole number; `{first: x}` is the first item of a list, or null;
     `{sum: [a, b]}` adds; `{merge: [a, b]}` lays objects over each other, the later wins; `{concat: [a, b]}` is a text
     of several, `{unordered: [a, b]}` a list whose items may come in any order, `{with: [list, item]}` a list that has
-    the item, `{next_second: moment}` the first whole second behind a moment.
+    the item, `{next_second: moment}` the first whole second behind a moment, `{one_of: [a, b]}` any of several texts.
     """
     if isinstance(template, dict):
         form = next(iter(template), "")
@@ -270,6 +286,9 @@ def compile_template(template: Any) -> Evaluate:
         if set(template) == {"next_second"}:
             moment = compile_expression(template["next_second"])
             return lambda scope: floor(moment(scope)) + 1.0
+        if set(template) == {"one_of"}:
+            texts = [compile_expression(text) for text in template["one_of"]]
+            return lambda scope: OneOf.of(text(scope) for text in texts)
         if set(template) == {"concat"}:
             pieces = [compile_expression(piece) for piece in template["concat"]]
             return lambda scope: "".join(str(piece(scope)) for piece in pieces)

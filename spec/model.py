@@ -310,12 +310,13 @@ class Holder:
 class Fail:
     """Send the error message with a code, and close where the code closes in the present state.
 
-    `in_reply` says whether the message names the one that it answers: must, may, readable, none or sender. With a
+    `in_reply` says whether the message names the one that it answers: must, may, readable, none or sender; None is
+    what the document says of all errors. With a
     `room` that is done to each of its members. With a `form`, that is how it is told, and how the connection ends.
     """
 
     code: str
-    in_reply: str
+    in_reply: str | None
     room: str | None = None
     form: str | None = None
 
@@ -778,6 +779,7 @@ class Document:
     http: Mapping[str, Endpoint] = field(factory=dict)
     links: Mapping[str, Link] = field(factory=dict)
     error_forms: Mapping[str, ErrorForm] = field(factory=dict)
+    error_in_reply: str = "must"
     groups: Mapping[str, Group] = field(factory=dict)
     roles: Mapping[str, Role] = field(factory=dict)
     registers: Mapping[str, Register] = field(factory=dict)

@@ -192,8 +192,10 @@ def _parting(plan: Plan, route: Route) -> Iterator[str]:
 def _mixed(plan: Plan) -> Iterator[Case]:
     """Members in different states of the same room hear each other."""
     speaking = plan.broadcasts()
+    several = len({message for _, message in speaking}) > 1
     for index, (one, message) in enumerate(speaking):
         for other, answer in speaking[index + 1 :]:
             clients = (*plan.members[one].steps("ana"), *plan.members[other].steps("ben"))
             talk = (say(plan, "ana", message, "one"), Settle(), say(plan, "ben", answer, "two"), Settle())
-            yield plan.case(FAMILY, f"mixed/{one}/{other}", (*clients, *talk))
+            name = f"mixed/{one}+{message}/{other}+{answer}" if several else f"mixed/{one}/{other}"
+            yield plan.case(FAMILY, name, (*clients, *talk))

@@ -15,7 +15,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from conformance.arranging import refuse_unchecked
 from conformance.globs import select
 from conformance.mutating.deployments import VARIABLE, Bench, chosen_parameters
 from conformance.mutating.matrix import Fault, Matrix
@@ -59,9 +58,7 @@ def mutate(arguments: argparse.Namespace) -> Exit:
 
 def _bench(protocol: str) -> Bench:
     try:
-        bench = Bench(protocol)
-        refuse_unchecked(bench.document)
-        return bench
+        return Bench(protocol)
     except UnknownProtocol as problem:
         raise Stop(Exit.USAGE, str(problem), "`handfast list` names the packaged ones") from None
     except DocumentError as problem:

@@ -345,7 +345,7 @@ class _Connection:
             case model.Fail(code, in_reply, room, form):
                 event.detail += [["to", room, self._document.rooms[room]]] if room is not None else []
                 if room is None or room in event.place.rooms:
-                    self._fail(event, code, in_reply, form)
+                    self._fail(event, code, in_reply or self._document.error_in_reply, form)
             case model.Update(_, _, added, removed):
                 listed = ((event.place.listed | {*added}) - {*removed}) & self._classes.roomy
                 event.place = evolve(event.place, listed=listed)

@@ -593,7 +593,7 @@ class Effects:
         return run
 
     def _run_fail(self, effect: model.Fail) -> Run:
-        error = self._document.errors[effect.code]
+        error, in_reply = self._document.errors[effect.code], effect.in_reply or self._document.error_in_reply
         view = {"code": error.code, "retryable": error.retryable, "text": error.text}
         told = self._document.error_forms[effect.form] if effect.form is not None else None
         message = self._document.error_message if told is None else told.message
@@ -606,7 +606,7 @@ class Effects:
 
         def tell(event: Event, connection: Connection, rules: tuple[str, ...], room: Place | None = None) -> None:
             mine = connection is event.connection
-            reply, reply_to = _reply(effect.in_reply, event) if mine else ("never", None)
+            reply, reply_to = _reply(in_reply, event) if mine else ("never", None)
             if not (only_replies and reply_to is None):
                 said = _emission(event, message, build(event.scope, reply_to), reply, reply_to)
                 # What closes a connection is its own, whoever was the cause of it.

@@ -39,12 +39,13 @@ def check_template(template: Any, names: Names, tell: Tell, check: Check | None 
 def check_example(text: str, names: Names, tell: Tell, *below: str | int) -> None:
     """Check an expression in an example.
 
-    `$token.NAME` is a token made by that recipe, `$room.NAME` the name of a room of that kind, `$fresh` a new id.
+    `$token.NAME` is a token made by that recipe, `$room.NAME` the name of a room of that kind, `$fresh` a new id,
+    `$self` one of the client's own.
     """
     root, _, name = text.partition(".")
     known = {"$token": "recipe", "$room": "room"}.get(root)
     if known is None:
-        if text != "$fresh":
+        if text not in {"$fresh", "$self"}:
             check_expression(text, names, tell, *below)
     elif name not in names.known[known]:
         tell(f"there is no {known} `{name[:60]}`", did_you_mean(name, names.known[known]), *below)

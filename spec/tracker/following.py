@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from attrs import evolve, frozen
@@ -12,6 +13,7 @@ from spec.expressions import compile_expression, pointer_get, pointer_parts
 from spec.machine import Closing, Emission, Output
 from spec.machine.machine import Machine
 from spec.machine.world import Connection, Due
+from spec.model import Document, Emit
 from spec.tracker.findings import Finding
 from spec.tracker.hypothesis import Debt, Firing, Hypothesis, View
 from spec.tracker.matching import Difference, choices, differences, reply_differences
@@ -44,6 +46,7 @@ class Follower:
         self.boundaries: list[float] = []
         self.within = float(compile_expression(self.document.due_within)({"parameters": machine.parameters}))
         self.grace = self.within / 2
+        self._beats = _beats(machine.document)
 
     # ---------------------------------------------------------------------------------------------------- timers
 
@@ -172,7 +175,9 @@ class Follower:
             if isinstance(output, Emission) and output.any_order:
                 domain = ("any", output.connection)
             if isinstance(output, Closing) and output.how == "left":
-                view.debts, view.status, view.last_rules = [], "left", output.rules
+                # What others caused before may still be on its way.
+                view.debts = [evolve(d, latest=math.inf) for d in view.debts if isinstance(d.output, Emission)]
+                view.status, view.last_rules = "left", output.rules
                 h.transitions.add(output.pointer)
                 continue
             if isinstance(output, Closing) and output.how == "may":
@@ -184,6 +189,8 @@ class Follower:
             if isinstance(output, Closing):
                 # What others caused may be cut off by the close; what this connection caused comes before it.
                 own = ("own", output.connection)
+                # A heartbeat that was sent before may still be on its way.
+                view.parting = (*view.parting, *(evolve(beat, connection=output.connection) for beat in self._beats))
                 view.debts = [d if d.domain == own else evolve(d, latest=math.inf) for d in view.debts]
             view.debts.append(Debt(output, domain, latest + self.slack.lateness, focus))
 
@@ -196,6 +203,9 @@ class Follower:
         h.bound.update({number: value for number, _, value in choices(debt.output.body, body)})
         h.seen.setdefault(debt.output.cause, at)
         h.covered.update(debt.rules, debt.output.order, self.document.due_rules)
+        form = self.document.messages[debt.output.message].server
+        chosen = form.chosen.values() if form is not None else ()
+        h.covered.update(rule for entry in chosen for rule in entry.get("rules", ()))
         h.transitions.add(debt.output.pointer)
         self.note_state(h, view)
 
@@ -262,3 +272,11 @@ class Follower:
             return False
         self.machine.volunteered(h.world, view.number, at)
         return True
+
+
+@lru_cache(16)
+def _beats(document: Document) -> tuple[Emission, ...]:
+    """What timers beside the states send, whatever else goes on."""
+    sent = {effect.message for t in document.timers for c in t.expire for effect in c.do if isinstance(effect, Emit)}
+    kind = document.envelope.discriminator.lstrip("/")
+    return tuple(Emission(0, name, {kind: name}, "free", None, (), 0) for name in sorted(sent))

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from spec.expressions import ABSENT, Chosen, Counts, Moment, Unordered, pointer_get, read_moment, rfc3339
+from spec.expressions import ABSENT, Chosen, Counts, Moment, OneOf, Unordered, pointer_get, read_moment, rfc3339
 from spec.machine import Emission
 from spec.machine.values import Choice, Exact, Fewer, Left
 from spec.model import Document
@@ -67,6 +67,8 @@ def differences(expected: Any, observed: Any, pointer: str = "", bound: Bound = 
         return _prefix(expected, observed, pointer, bound)
     if isinstance(expected, Moment):
         return [] if _same_moment(expected, observed) else [Difference(pointer, expected, observed)]
+    if isinstance(expected, OneOf):
+        return [] if observed in expected.options else [Difference(pointer, " or ".join(expected.options), observed)]
     if isinstance(expected, Counts):
         return _counts(expected, observed, pointer)
     if isinstance(expected, dict):

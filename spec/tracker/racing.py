@@ -53,11 +53,13 @@ class Races:
         return any(self._is_shared(h, client, one) for one in inputs) or self._ends(h, client, inputs)
 
     def departs(self, h: Hypothesis, client: str) -> bool:
-        """Whether the end of a client's connection waits: behind what it sent, or where others hear of it."""
+        """Whether the end of a client's connection waits: behind what it sent, or where others may hear of it.
+
+        Those who come later are others too: the peer may see to them first.
+        """
         if any(waiting.client == client for waiting in h.waiting):
             return True
-        others = any(view.status == "open" for name, view in h.views.items() if name != client)
-        return others and bool(self._document.roles) and h.views[client].number in h.world.connections
+        return bool(self._document.roles) and h.views[client].number in h.world.connections
 
     def _is_shared(self, h: Hypothesis, client: str, one: Read | Breach) -> bool:
         connection = h.world.connections.get(h.views[client].number or 0)

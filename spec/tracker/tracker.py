@@ -488,7 +488,11 @@ class Tracker:
         """What a message says of the orders in which inputs can have been handled, and of the peer."""
         h.covered.update(self._content.always_judged)
         if h.views[client].status == "left" and isinstance(read.body, dict) and read.input not in self._beats:
-            return [self._diagnosis.message(h, client, read.body, at)]
+            debt = self._follower.exact(h, h.views[client], read.body)
+            if debt is None:
+                return [self._diagnosis.message(h, client, read.body, at)]
+            self._follower.pay(h, h.views[client], debt, read.body, at)
+            return [_with(h, common)]
         if h.views[client].status != "open" or not isinstance(read.body, dict):
             return [_with(h, common)]
         again = self._id_again(h.views[client], read.body, client, at)
@@ -562,8 +566,12 @@ class Tracker:
         return [self._closed(_abandoned(one, client), client, code, reason, at) for one in due or [h]]
 
     def _is_due(self, h: Hypothesis, client: str, code: int | None) -> bool:
+        if h.views[client].status == "left":
+            return True
         closing = h.views[client].closing()
-        return closing is not None and isinstance(closing.output, Closing) and closing.output.fits(code)
+        if closing is None or not isinstance(closing.output, Closing):
+            return False
+        return closing.output.how != "frame" or closing.output.fits(code)
 
     def _leave(self, h: Hypothesis, client: str, at: float | None) -> None:
         """A connection is no more, behind all that its client sent."""

@@ -74,11 +74,6 @@ def told(url: str | None = URL, **flags: Any) -> str:
     return str(stopped.value)
 
 
-def test_what_the_suite_cannot_set_up_is_said() -> None:
-    """A protocol whose rooms have a life of their own is served, not checked: that is told before anything is sent."""
-    assert "`tabs` is served, but not checked yet" in told(protocol="tabs")
-
-
 def test_defaults() -> None:
     """With nothing but a protocol and a URL: the document's defaults, the complete level, no tokens."""
     found = given(protocol="chat")

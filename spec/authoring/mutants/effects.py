@@ -109,13 +109,14 @@ def close_code(draft: Draft) -> Iterator[Edit]:
 
 def unanswered(draft: Draft) -> Iterator[Edit]:
     """An answer does not name the message that it answers."""
+    usual = draft.data["errors"].get("in_reply", "must")
     for row, at, effect in _effects(draft):
         text = f"`{_noun(effect)}` names no message that it answers"
         if "reply" in effect:
             sent = {"send": effect["reply"], **{key: value for key, value in effect.items() if key != "reply"}}
             yield Edit(at, row.rules, text, (replace(at, sent),))
         # Where the document leaves it open (`may`) there is nothing to break; a timer answers nothing.
-        elif "error" in effect and row.kind == "case" and effect.get("in_reply", "must") in {"must", "readable"}:
+        elif "error" in effect and row.kind == "case" and effect.get("in_reply", usual) in {"must", "readable"}:
             yield Edit(at, row.rules, text, (add(f"{at}/in_reply", "none"),))
         elif effect.get("in_reply") == "sender":
             yield Edit(at, row.rules, text, (replace(f"{at}/in_reply", "none"),))
