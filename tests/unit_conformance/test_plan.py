@@ -117,11 +117,11 @@ def test_names_are_the_same_every_time(rollout: str) -> None:
 def test_every_family_has_cases() -> None:
     """In the stages together and with what other protocols have; a family that describes nothing is a fault."""
     found = {one.family for stage in STAGES for one in cases(stage)}
-    others = [Plan(arranged(protocol=name, quick=True).target) for name in ("sync", "hub")]
+    others = [Plan(arranged(protocol=name, quick=True).target) for name in ("sync", "hub", "tabs")]
 
-    # None has endpoints that tell rooms of something; `test_endpoints.py` has cases of these.
+    # None is given a service token to post with; `test_endpoints.py` and `test_tabs.py` have cases of posts.
     found |= {one.family for plan in others for one in all_cases(plan)}
-    assert found == FAMILIES_BY_NAME - {"endpoints"}
+    assert found == FAMILIES_BY_NAME - {"endpoints", "expulsions"}
 
 
 def test_two_cases_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
