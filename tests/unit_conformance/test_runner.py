@@ -694,8 +694,8 @@ def test_lateness_is_remembered_with_its_moment() -> None:
 
 
 def test_a_process_that_is_not_late_does_not_say_so() -> None:
-    """In virtual time nothing is ever late."""
-    assert run({"a/1": [slowly(60.0)]}).runner.lag.worst < 1e-6
+    """In virtual time nothing is ever late, and nobody looks: a timer of months costs no step of the clock."""
+    assert run({"a/1": [slowly(1e7)]}).runner.lag.worst < 1e-6
 
 
 # -------------------------------------------------------------------------------------------------------- attacks
