@@ -295,10 +295,13 @@ class Player:
         source = self._address(step.client)
         request = self._symbols.post(step, source or "the suite")
         said = request.body[:200].decode("utf-8", "replace")
-        self._note(step.client, ">", f"{request.method} {request.target} {said}")
+        # Whose token it is, is told; what else is secret in a header is not even noted.
+        bearing = [(name, value) for name, value in request.headers if self._symbols.hide(value) != value]
+        shown = "".join(f" {name}: {value}" for name, value in bearing)
+        self._note(step.client, ">", f"{request.method} {request.target}{shown} {said}")
         self._tracker.requested(step.client, request, self._clock(), step.rules)
         answer, at = await post(self._target.endpoint, source, request, self._clock)
-        self._note(step.client, "<", f"{answer.status} {answer.body[:200]}".rstrip(), at)
+        self._note(step.client, "<", f"{answer.status} {answer.body[:_LONGEST]}".rstrip(), at)
         self._observe(step.client, "http", (answer.status, answer.body, None), at)
         self._tracker.answered(step.client, answer, at)
         self._symbols.learn(step.client, self._tracker.link(step.client))
