@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from attrs import asdict, evolve, field, frozen
+from attrs import asdict, evolve, field, fields, frozen
 
 from spec.expressions import compile_expression, root_of
 from spec.model import Case, Document, Fact, Guard, OpeningRow, State
@@ -52,7 +52,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if hasattr(value, "__attrs_attrs__"):
         kind = type(value).__name__
-        return {"kind": kind, **asdict(value, filter=lambda attribute, _: attribute.name not in _UNSEEN)}
+        members = {entry.name: plain(getattr(value, entry.name)) for entry in fields(type(value))}
+        return {"kind": kind, **{name: member for name, member in members.items() if name not in _UNSEEN}}
     return value
 
 
@@ -94,7 +95,7 @@ class _Question:
         """Whether an expression that reads a fact finds what it reads."""
         fact = read_by(self._document, expression)
         return fact is None or (
-            self.known.get(fact.name) == "valid" if fact.kind == "token" else fact.name in self.known
+            self.known.get(fact.name) in self._document.accepting if fact.kind == "token" else fact.name in self.known
         )
 
 

@@ -179,6 +179,9 @@ def test_a_witness_of_another_pair_does_not_play() -> None:
     assert not any(plays(witness, same, same) for witness in change.witnesses)
 
 
+CONNECT = "/connection/states/opened/receive/connect"
+
+
 @pytest.mark.parametrize(
     ("document", "edit", "rule"),
     [
@@ -187,6 +190,10 @@ def test_a_witness_of_another_pair_does_not_play() -> None:
         ("executions", remove("/connection/timers/ping_interval"), "X01"),
         ("executions", remove("/opening/rows/0"), "X01"),
         ("chat", remove("/connection/states/connected/states/v1/timers/token_expiry/plus"), "X01"),
+        ("sync", remove("/connection/states/active/receive/auth/6/to"), "S08"),
+        ("tabs", replace(f"{CONNECT}/8/do/7/decide/2/do/1", {"stop": "session.token_lead"}), "X01"),
+        ("tabs", remove("/rooms/session/timers/token_lead/expire/0/do"), "X01"),
+        ("executions", replace("/wire/farewell/within", "3s"), "X01"),
         ("hub", replace("/errors/forms/end/payload", {}), "X01"),
         ("hub", replace("/links/link/states/lost/lasts", "1s"), "T12.shortened"),
         ("chat", replace("/wire/frames/largest", "128KiB"), "M16.raised"),

@@ -64,7 +64,10 @@ _DECLARED = r"/version|/rules/.*|/parameters/[^/]+(/(min|max|values|type).*)?"
 
 _CASE = r"(/\d+(/(when|in|do|to|rules)(/.*)?)?)?"
 _COVERED = (
-    r"/(facts|definitions|rooms|memories|versions|refusals|errors|messages|wire|tokens|invariants)(/.*)?",
+    r"/(facts|definitions|memories|versions|refusals|errors|messages|invariants)(/.*)?",
+    r"/wire(/(binding|envelope(/.*)?|frames(/largest)?))?",
+    r"/tokens(/(claims(/.*)?|ladder(/\d+(/(step|verdict|text))?)?|recipes(/.*)?))?",
+    r"/rooms(/[^/]+(/key)?)?",
     r"/opening(/(rows|headers|body|path)(/.*)?)?",
     r"/connection/variables(/.*)?",
     r"/connection(/states/[^/]+)*(/(states|initial|may_send(/.*)?))?",
