@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import trio
 
+    from reference_server.inspector.serving import Inspection
     from reference_server.server import Server
     from reference_server.site import Mount
 
@@ -117,7 +118,7 @@ def _serve(arguments: argparse.Namespace, mounts: list[Mount]) -> int:
     gc.freeze()
     try:
         scheme = "ws" if context is None else "wss"
-        run = partial(_until_signalled, start, scheme, arguments.host, drain, inspects=inspection is not None)
+        run = partial(_until_signalled, start, scheme, arguments.host, drain, inspects=inspection)
         problem = trio.run(run)
     finally:
         lines.close()
@@ -128,7 +129,9 @@ def _serve(arguments: argparse.Namespace, mounts: list[Mount]) -> int:
     return Exit.CONFORMANT
 
 
-async def _until_signalled(start: Any, scheme: str, host: str, drain: float, *, inspects: bool) -> OSError | None:
+async def _until_signalled(
+    start: Any, scheme: str, host: str, drain: float, *, inspects: Inspection | None
+) -> OSError | None:
     """Serve until a signal ends it; gives back what kept the server from listening, if anything."""
     import signal
 
@@ -145,8 +148,10 @@ async def _until_signalled(start: Any, scheme: str, host: str, drain: float, *, 
             server.log.info(
                 "server.listening", ports=list(server.ports), protocols=[mount.document.name for mount in server.mounts]
             )
-            if inspects:
+            if inspects is not None:
                 print(f"inspect at {scheme.replace('ws', 'http')}://{name}:{server.ports[0]}/_inspect/", flush=True)
+                if not inspects.local and not inspects.secure:
+                    server.log.warning("inspector.plaintext", host=host)
             nursery.start_soon(_obey, signals, server, drain, nursery.cancel_scope)
             await server.finished.wait()
             nursery.cancel_scope.cancel()

@@ -23,7 +23,9 @@ _GATHERING = 0.02
 
 _REDACTED = "[redacted]"
 # The first alternative is how every JWT begins ('{"' in base64url); the second is three parts of any compact JWS.
-_TOKEN = re.compile(r"eyJ[A-Za-z0-9_.-]*|[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}")
+# A part is tried from its beginning only, and whole: else a long text of letters would take the square of its length.
+_PART = r"[A-Za-z0-9_-]{6,}+"
+_TOKEN = re.compile(rf"eyJ[A-Za-z0-9_.-]*|(?<![A-Za-z0-9_-]){_PART}\.{_PART}\.{_PART}")
 
 
 class BackgroundLines:

@@ -1,4 +1,7 @@
-"""A client that a page drives: a WebSocket, or one request over HTTP, to the whole server over streams in memory."""
+"""A client that a page drives: a WebSocket, or one request over HTTP, to the whole server over streams in memory.
+
+What a client that is there answers at once, a ping say, it answers by itself; everything else is the page's to send.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +58,6 @@ class Client:
     code: int | None = None
     reason: str = ""
     received: int = 0
-    answers: bool = True
-    """Whether messages that a client answers at once (a ping) are answered."""
     _channel: Channel | None = field(default=None, init=False, repr=False)
 
     def shown(self) -> dict[str, Any]:
@@ -119,7 +120,7 @@ class Client:
         for read in ear.hear(frame):
             message = self.document.messages.get(read.input)
             form = None if message is None else message.server
-            if self.answers and form is not None and form.answered_by is not None:
+            if form is not None and form.answered_by is not None:
                 name = self.document.envelope.discriminator.lstrip("/")
                 await self.send(BINDINGS[self.document.binding].encode({name: form.answered_by, "payload": {}}, encode))
 

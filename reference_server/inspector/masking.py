@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
+from math import isfinite
 from typing import Any
+
+from attrs import define
 
 from reference_server.logs import redact
 from spec.expressions import pointer_get, pointer_put
@@ -20,7 +23,7 @@ __all__ = ["HIDDEN", "Mask"]
 HIDDEN = "[redacted]"
 _CUT = "…"
 # Whoever looks on must cost little, whatever is sent: a message may be a megabyte, or nested a thousand deep.
-_DEEPEST, _LONGEST, _MOST = 16, 2000, 100
+_DEEPEST, _LONGEST, _MOST, _ALL = 16, 2000, 100, 20_000
 
 
 class Mask:
@@ -42,27 +45,46 @@ class Mask:
                 pointer_put(shown, self._payload + pointer, HIDDEN)
         return shown
 
-    def value(self, value: Any, depth: int = 0) -> Any:
+    def value(self, value: Any) -> Any:
         """Any value, as JSON; what is long or deep is cut."""
+        return self._shown(value, _Budget(_ALL), 0)
+
+    def _shown(self, value: Any, budget: _Budget, depth: int) -> Any:
+        budget.left -= 4
+        if budget.left < 0:
+            return _CUT
         match value:
-            case None | bool() | int() | float():
+            case None | bool() | int():
                 return value
+            case float():
+                # A number of JSON may be past every double.
+                return value if isfinite(value) else str(value)
             case Mapping() | list() | tuple() | set() | frozenset() if depth >= _DEEPEST:
                 return _CUT
             case Mapping():
                 few = islice(value.items(), _MOST)
-                shown = {self._text(str(name)): self.value(member, depth + 1) for name, member in few}
+                shown = {self._text(str(n), budget): self._shown(member, budget, depth + 1) for n, member in few}
                 return shown if len(value) <= _MOST else {**shown, _CUT: f"{len(value)} members"}
             case list() | tuple() | set() | frozenset():
-                items = [self.value(item, depth + 1) for item in islice(value, _MOST)]
+                items = [self._shown(item, budget, depth + 1) for item in islice(value, _MOST)]
                 return items if len(value) <= _MOST else [*items, f"{_CUT} {len(value)} items"]
-        return self._text(str(value))
+        return self._text(str(value), budget)
 
-    def _text(self, text: str) -> str:
+    def _text(self, text: str, budget: _Budget) -> str:
         links = self._world.links.known
         if any((kind, text) in links for kind in self._document.links):
             return HIDDEN
+        # A secret that is cut in two would not be found: more is searched than is shown.
+        shown = text[: 2 * _LONGEST]
         for secret in self._given:
-            text = text.replace(secret, HIDDEN)
-        shown = str(redact(None, "", {"text": text})["text"])
+            shown = shown.replace(secret, HIDDEN)
+        shown = str(redact(None, "", {"text": shown})["text"])
+        budget.left -= min(len(shown), _LONGEST)
         return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}{_CUT}"
+
+
+@define
+class _Budget:
+    """How many characters may still be shown of one value."""
+
+    left: int

@@ -37,6 +37,9 @@ _BATCH = 0.1
 
 # RFC 9110 section 5.5: no line breaks or other control characters, and no space at the ends.
 _FIELD = re.compile(r"([!-~\x80-\xff]([ -~\x80-\xff]*[!-~\x80-\xff])?)?")
+_PATIENCE, _IDLE = 30.0, 20.0
+"""How many seconds a page is given that does not read, and how many pass at most without a word to it."""
+
 _WAITING = 1000
 _CLIENTS = 32
 
@@ -56,7 +59,7 @@ class Page:
         self._tokens: dict[int, Token] = {}
         self._entries: deque[Mapping[str, Any]] = deque(maxlen=_WAITING)
         self._lost = 0
-        self._replies: deque[Mapping[str, Any]] = deque()
+        self._replies: deque[Mapping[str, Any]] = deque(maxlen=_WAITING)
         self._changed = trio.Event()
 
     async def run(self) -> None:
@@ -96,10 +99,14 @@ class Page:
         while True:
             self._changed = trio.Event()
             for message in (*self._taken(), self._update()):
-                if not await self._channel.send(TextMessage(data=encode(message))):
-                    return
+                with trio.move_on_after(_PATIENCE):
+                    if await self._channel.send(TextMessage(data=encode(message))):
+                        continue
+                self._nursery.cancel_scope.cancel()
             await trio.sleep(_BATCH)
-            await self._changed.wait()
+            # Something goes out now and then, or a page that is gone without a word would be held for ever.
+            with trio.move_on_after(_IDLE):
+                await self._changed.wait()
 
     def _taken(self) -> list[Mapping[str, Any]]:
         replies = list(self._replies)

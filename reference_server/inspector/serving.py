@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 from attrs import evolve, field, frozen
+from wsproto.utilities import RemoteProtocolError
 
 from reference_server.http import Answer, BadHead, Head, handshake_fault, json_answer, read_body
 from reference_server.inspector.access import Access
@@ -49,6 +50,7 @@ _HEADERS = {
 _NOT_FOUND = json_answer(404, {"code": "NOT_FOUND"})
 _NOT_ALLOWED = json_answer(405, {"code": "METHOD_NOT_ALLOWED"})
 _STOPPING = json_answer(503, {"code": "SHUTTING_DOWN"})
+_BAD_HANDSHAKE = json_answer(400, {"code": "BAD_HANDSHAKE"})
 _FULL = json_answer(503, {"code": "TOO_MANY_PAGES"}, {"Retry-After": "5"})
 _PAGES = 8
 _BODY = 4096
@@ -135,12 +137,15 @@ class Inspector:
     async def _open(self, stream: trio.abc.Stream, head: Head) -> Answer | None:
         request = head.request
         refusal = self._access.foreign(request) or self._access.locked(request) or handshake_fault(head)
-        if refusal is not None:
-            return refusal
+        if refusal is not None or request.method != "GET":
+            return refusal or _NOT_ALLOWED
         if len(self._pages) >= _PAGES:
             return _FULL
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
-        channel = await accept(stream, headers, request.target, head.rest, _COMMAND)
+        try:
+            channel = await accept(stream, headers, request.target, head.rest, _COMMAND)
+        except RemoteProtocolError:
+            return _BAD_HANDSHAKE
         page = Page(self, channel, request.address, request.header("host")[0])
         self._enter(page)
         try:

@@ -125,6 +125,10 @@ class Tab:
         """Give the page a size, in CSS pixels."""
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
+    def prefer(self, scheme: str) -> None:
+        """Have the reader prefer a colour scheme, `light` or `dark`."""
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
     def press(self, key: str) -> None:
         """Press a key, whose name for a printable one is what it writes."""
         text = key if len(key) == 1 else ""

@@ -11,20 +11,24 @@ import jwt
 import pytest
 import trio
 import trio.testing
+from attrs import evolve
 from trio.testing import MockClock
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from reference_server.clock import Clock
+from reference_server.inspector.minting import mint
 from reference_server.inspector.serving import Inspection
+from reference_server.inspector.symbols import Symbols
 from reference_server.logs import make_log
 from reference_server.server import Server, open_server
 from reference_server.site import Mount
 from spec.cli import main
 from spec.compiling import load
 from spec.exits import Exit
+from spec.messages import reader_of
 from spec.parameters import resolve
 from spec.secrets import Secret
-from spec.tokens import hmac_key
+from spec.tokens import hmac_key, judge
 from tests.unit_server.kit import (
     ADDRESS,
     NOW,
@@ -34,6 +38,7 @@ from tests.unit_server.kit import (
     answer_of,
     clients,
     connect,
+    message,
     policy,
     read_all,
     request,
@@ -99,8 +104,7 @@ class Page:
 
     async def told(self) -> Body:
         """What the server says next."""
-        with trio.fail_after(3600):
-            text = await self._connection.get_message()
+        text = await self._connection.get_message()
         assert isinstance(text, str)
         self.said.append(text)
         body: Body = json.loads(text)
@@ -111,14 +115,16 @@ class Page:
 
     async def until(self, holds: Callable[[], Any]) -> Any:
         """Listen until something holds."""
-        while not (found := holds()):
-            told = await self.told()
-            assert told["kind"] != "problem", told
+        with trio.fail_after(3600):
+            while not (found := holds()):
+                told = await self.told()
+                assert told["kind"] != "problem", told
         return found
 
     async def reply(self, kind: str) -> Body:
-        while (told := await self.told())["kind"] != kind:
-            pass
+        with trio.fail_after(3600):
+            while (told := await self.told())["kind"] != kind:
+                pass
         return told
 
     async def entry(self, kind: str, name: str) -> Body:
@@ -230,7 +236,7 @@ async def test_without_a_slash_the_page_is_elsewhere(autojump_clock: MockClock) 
 
 @pytest.mark.trio
 async def test_without_the_flag_there_is_none(autojump_clock: MockClock) -> None:
-    """The protocol refuses the path by its own words, and nothing of the inspector is loaded."""
+    """The protocol refuses the path by its own words, and nothing is watched."""
     async with open_server(mount("chat"), clock=Clock(NOW)) as server:
         status, headers, body = await ask(server, "/_inspect/")
 
@@ -508,6 +514,19 @@ async def test_a_client_of_hub(autojump_clock: MockClock) -> None:
         assert page.update["state"]["connections"][0]["light"] == "green"
 
 
+@pytest.mark.trio
+@pytest.mark.parametrize("name", ["chat", "chat@1", "sync", "executions", "tabs", "hub"])
+async def test_every_example_is_a_message(name: str, autojump_clock: MockClock) -> None:
+    """Whatever the page has to send at first is valid, of every message of every document."""
+    async with inspected(mount(name)) as server, opened(server) as (_, [protocol]):
+        document = server.mounts[0].document
+    symbols = Symbols(document, {}, token="a token")
+    reads = [reader_of(document, "client").read_value(symbols.body(m["body"], NOW)) for m in protocol["messages"]]
+
+    assert [read.input for read in reads] == [message["name"] for message in protocol["messages"]]
+    assert [read.faults for read in reads] == [()] * len(reads)
+
+
 # ------------------------------------------------------------------------------------------ commands, and secrets
 
 
@@ -552,8 +571,8 @@ async def test_without_a_key_that_signs_nothing_is_minted(autojump_clock: MockCl
 
 
 @pytest.mark.trio
-async def test_a_minted_token_is_what_the_deployment_takes(autojump_clock: MockClock) -> None:
-    """Also where it looks at `iss` and `aud`; what is brought is taken as it is, and told by its claims alone."""
+async def test_a_token_that_is_brought_is_told_by_its_claims_alone(autojump_clock: MockClock) -> None:
+    """Also where it stands in text that nobody can read."""
     async with inspected() as server, opened(server) as (page, [chat]):
         text = token("ben")
         await page.do("bring", place=0, token=text)
@@ -569,6 +588,17 @@ async def test_a_minted_token_is_what_the_deployment_takes(autojump_clock: MockC
         assert not any(text in said for said in page.said)
 
 
+def test_a_minted_token_is_what_the_deployment_takes() -> None:
+    """Also where it looks at `iss` and `aud`, and at the name of the key."""
+    [key] = [key.named("k-1") for key in KEYS]
+    asks = evolve(policy(load("chat"), {"leeway": 0.0}), keys=(key.verifier(),), issuer="i", audience="a")
+    minted = mint((key,), asks, {"sub": "ana"}, 60, NOW)
+
+    assert judge(minted.text, asks, NOW + 59).step == "valid"
+    assert judge(minted.text, asks, NOW + 61).step == "expired"
+    assert minted.text not in repr(minted)
+
+
 @pytest.mark.trio
 async def test_what_is_enormous_or_deep_is_shown_in_part(autojump_clock: MockClock) -> None:
     """Looking on changes nothing: the connection goes on as it would."""
@@ -578,10 +608,16 @@ async def test_what_is_enormous_or_deep_is_shown_in_part(autojump_clock: MockClo
         deep: Any = "x" * 5000
         for _ in range(300):
             deep = [deep]
-        await ana.send("chat_message", content="hello", more=deep, many=list(range(1000)))
+        wide = {f"m{n}": "y" * 300 for n in range(100)}
+        await ana.send("chat_message", content="hello", more=deep, many=list(range(1000)), wide=wide, long="z" * 20_000)
         assert (await ana.receive())["payload"]["content"] == "hello"
         heard = await page.entry("in", "chat_message")
-        assert len(json.dumps(heard)) < 2000
+        assert len(json.dumps(heard)) < 30_000
+        # JSON has numbers past every double.
+        numbers = json.dumps(message("chat_message", content="n", x="enormous")).replace('"enormous"', "1e999")
+        await ana.connection.send_message(numbers)
+        assert (await ana.receive())["payload"]["content"] == "n"
+        await page.until(lambda: any((one["body"] or {}).get("payload", {}).get("x") == "inf" for one in page.entries))
 
 
 @pytest.mark.trio
