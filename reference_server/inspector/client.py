@@ -60,6 +60,11 @@ class Client:
     received: int = 0
     _channel: Channel | None = field(default=None, init=False, repr=False)
 
+    @property
+    def own(self) -> str:
+        """An id of its own, the same throughout."""
+        return f"client-{self.number}-{self.mark[:8]}"
+
     def shown(self) -> dict[str, Any]:
         """What a page shows of it; the path without its query, which may hold a token."""
         return {

@@ -233,7 +233,7 @@ class Page:
                 raise Unknown(
                     f"a message has its type, a text, at {envelope.discriminator}; send it as raw text otherwise"
                 )
-            text = BINDINGS[client.document.binding].encode(symbols.body(command["body"], now), encode)
+            text = BINDINGS[client.document.binding].encode(symbols.body(command["body"], now, client.own), encode)
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise Unknown("a text with half a surrogate pair has no UTF-8")
         self._nursery.start_soon(client.send, text)

@@ -1,7 +1,7 @@
 """Words in what a page sends, and the values that take their place here, so that no secret ever is in the page.
 
-`$token` the page's token · `$fresh` a new id · `$now` the time · `$deployment.NAME` what the server was given ·
-`$answer#/POINTER` a member of the last answer over HTTP.
+`$token` the page's token · `$fresh` a new id · `$self` an id of the client's own · `$now` the time ·
+`$deployment.NAME` what the server was given · `$answer#/POINTER` a member of the last answer over HTTP.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spec.model import Document
 
 __all__ = ["Symbols", "Unknown"]
 
-_WORD = re.compile(r"\$(?:token|fresh|now|deployment\.\w+|answer#[\w/~-]*)(?!\w)")
+_WORD = re.compile(r"\$(?:token|fresh|self|now|deployment\.\w+|answer#[\w/~-]*)(?!\w)")
 
 
 class Unknown(Exception):
@@ -35,26 +35,29 @@ class Symbols:
     token: str | None = field(default=None, repr=False)
     answer: Any = field(default=None, repr=False)
 
-    def body(self, value: Any, now: float) -> Any:
-        """A JSON value in which texts that are a word are its value."""
+    def body(self, value: Any, now: float, own: str | None = None) -> Any:
+        """A JSON value in which texts that are a word are its value; `own` is what the client calls its own."""
         match value:
             case dict():
-                return {name: self.body(member, now) for name, member in value.items()}
+                return {name: self.body(member, now, own) for name, member in value.items()}
             case list():
-                return [self.body(item, now) for item in value]
+                return [self.body(item, now, own) for item in value]
             case str() if _WORD.fullmatch(value):
-                return self._value(value, now)
+                return self._value(value, now, own)
         return value
 
     def text(self, text: str, now: float) -> str:
         """A text in which words are their values, wherever they stand."""
-        return _WORD.sub(lambda found: self._value(found[0], now), text)
+        return _WORD.sub(lambda found: self._value(found[0], now, None), text)
 
-    def _value(self, word: str, now: float) -> str:
+    def _value(self, word: str, now: float, own: str | None) -> str:
         if word == "$now":
             return rfc3339(now)
-        if word == "$fresh":
-            return BINDINGS[self.document.binding].identifier(secrets.token_hex(8))
+        if word == "$self" and own is None:
+            raise Unknown("`$self` is a client's, and stands in messages alone")
+        if word in {"$fresh", "$self"}:
+            chosen = own if word == "$self" and own is not None else secrets.token_hex(8)
+            return BINDINGS[self.document.binding].identifier(chosen)
         if word == "$token":
             if self.token is None:
                 raise Unknown("there is no token yet: mint one, or bring one")

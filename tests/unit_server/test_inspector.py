@@ -521,7 +521,9 @@ async def test_every_example_is_a_message(name: str, autojump_clock: MockClock) 
     async with inspected(mount(name)) as server, opened(server) as (_, [protocol]):
         document = server.mounts[0].document
     symbols = Symbols(document, {}, token="a token")
-    reads = [reader_of(document, "client").read_value(symbols.body(m["body"], NOW)) for m in protocol["messages"]]
+    reads = [
+        reader_of(document, "client").read_value(symbols.body(m["body"], NOW, "one")) for m in protocol["messages"]
+    ]
 
     assert [read.input for read in reads] == [message["name"] for message in protocol["messages"]]
     assert [read.faults for read in reads] == [()] * len(reads)
