@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve, frozen
@@ -14,7 +14,7 @@ from conformance.scripts import Close, Expire, Idle, Open, Raw, Send, Settle, St
 from spec.abstraction import LONG, Answer, Input
 from spec.abstraction.classes import list_of
 from spec.expressions import compile_expression, pointer_get, root_of, with_member
-from spec.model import Update
+from spec.model import Add, Effect, Fact, Update
 
 __all__ = ["WHO", "Concretizer", "Script"]
 
@@ -172,8 +172,7 @@ class Concretizer:
             if self._kind(fact) == "in_list" and value == "in":
                 name = list_of(self._document.facts[fact])
                 for message, pointer in self._adding(name):
-                    send = self._plan.send(WHO, message)
-                    yield evolve(send, payload=with_member(send.payload, pointer, {"$id": label}))
+                    yield _naming(self._plan.send(WHO, message), pointer, label)
                     yield Settle()
                     break
 
@@ -181,7 +180,7 @@ class Concretizer:
         """The messages that add to a list, each with the pointer to what it adds."""
         for state in self._document.states.values():
             for message, cases in state.receive.items():
-                added = [e.add[name] for case in cases for e in case.do if isinstance(e, Update) and name in e.add]
+                added = [e[name] for case in cases for e in map(_additions, case.do) if name in e]
                 yield from ((message, str(item).partition("#")[2]) for item in added)
 
     def _entered(self, wanted: Input, subject: str, left: float | None) -> Iterator[Step]:
@@ -251,14 +250,24 @@ class Concretizer:
         send = self._plan.send(WHO, wanted.name, id=identifier, **words)
         for fact in (self._document.facts[name] for name, _ in wanted.facts):
             if fact.kind == "in_list":
-                pointer = str(fact.options["value"]).partition("#")[2]
-                send = evolve(send, payload=with_member(send.payload, pointer, {"$id": label}))
+                send = _naming(send, str(fact.options["value"]).partition("#")[2], label)
+            if fact.kind == "present" and wanted.classes[fact.name] == "present":
+                send = _holding(send, str(fact.options["of"]).partition("#")[2])
+            if fact.kind == "one_of":
+                send = self._valued(send, fact, wanted.classes[fact.name])
         if verdict == "absent" and "token" in classes:
             send = self._bare(send)
         send = evolve(send, payload=self._differing(wanted, send.payload))
         if self._elsewhere(wanted):
             send = evolve(send, change={**send.change, "/namespace": "/handfast"})
         return self._spoiled(send) if classes.get("payload") == "invalid" else send
+
+    def _valued(self, send: Send, fact: Fact, value: str) -> Send:
+        """The message with the value of which a fact is asked."""
+        pointer = str(fact.options["of"]).partition("#")[2]
+        given = compile_expression(fact.options["values"].get(value, "handfast"))
+        member = given({"parameters": self._plan.parameters})
+        return evolve(send, payload=with_member(send.payload, pointer, member))
 
     def _elsewhere(self, wanted: Input) -> bool:
         """Whether an input is of another namespace: its document compares one of the message's own members."""
@@ -290,6 +299,23 @@ class Concretizer:
         if spoiled is None:
             return evolve(send, change={self._document.envelope.payload: "handfast"})
         return evolve(send, payload=spoiled)
+
+
+def _naming(send: Send, pointer: str, label: str) -> Send:
+    """The message with a name of its own where a pointer says."""
+    return evolve(send, payload=with_member(send.payload, pointer, {"$id": label}))
+
+
+def _holding(send: Send, pointer: str) -> Send:
+    """The message with something where a pointer says."""
+    return evolve(send, payload=with_member(send.payload, pointer, "handfast")) if pointer else send
+
+
+def _additions(effect: Effect) -> Mapping[str, Any]:
+    """What an effect adds to lists, by their names."""
+    if isinstance(effect, Update):
+        return effect.add
+    return effect.values if isinstance(effect, Add) else {}
 
 
 def _accepted(answer: Answer | None) -> bool:

@@ -50,6 +50,7 @@ __all__ = [
     "of_client",
     "opened",
     "queried_by",
+    "symbolic",
     "taken_up",
     "ticket",
 ]
@@ -171,23 +172,26 @@ def in_room(value: Any, room: Any) -> Any:
 
 
 def example(message: Message, index: int = 0, **more: Any) -> Any:
-    """An example of a client's message, its `$token.…`, `$room.…`, `$fresh` and `$self` made symbols."""
+    """An example of a client's message, as symbols."""
     assert message.client is not None
-    return _symbolic(message.client.examples[index], more)
+    return symbolic(message.client.examples[index], more)
 
 
-def _symbolic(value: Any, more: Mapping[str, Any]) -> Any:
+def symbolic(value: Any, more: Mapping[str, Any]) -> Any:
+    """A value of a document whose `$token.…`, `$room.…`, `$parameters.…`, `$fresh` and `$self` are made symbols."""
     if isinstance(value, str) and value.startswith("$token."):
         return token(value.removeprefix("$token."), **more)
     if isinstance(value, str) and value.startswith("$room."):
         return {"$room": "a"}
+    if isinstance(value, str) and value.startswith("$parameters."):
+        return {"$parameter": value.removeprefix("$parameters.")}
     if value == "$fresh":
         return {"$id": None}
     if value == "$self":
         return {"$self": None}
     if isinstance(value, Mapping):
-        return {name: _symbolic(member, more) for name, member in value.items()}
-    return [_symbolic(member, more) for member in value] if isinstance(value, list) else value
+        return {name: symbolic(member, more) for name, member in value.items()}
+    return [symbolic(member, more) for member in value] if isinstance(value, list) else value
 
 
 class Explorer:
@@ -246,7 +250,7 @@ class Explorer:
             *before, entering = self.entry(opening, "ana")
             assert isinstance(entering, Open)
             state = self.rehearse([*before, entering]).states.get("x")
-            if state is not None and state not in routes:
+            if state is not None and state != CLOSED and state not in routes:
                 posts = tuple(step for step in before if isinstance(step, Post))
                 routes[state] = Route(state, entering, before=posts)
                 frontier.append(routes[state])

@@ -134,6 +134,9 @@ class Symbols:
         known = self._links.get(wanted["of"], {})
         return str(known.get(wanted["field"], f"{self._prefix}-no-such-link"))
 
+    def _parameter(self, name: Any) -> Any:
+        return self._target.parameters[name]
+
     def _deployed(self, name: Any) -> str:
         return self._target.deployment.get(name, "handfast")
 
@@ -268,6 +271,7 @@ _SYMBOLS: dict[str, Callable[[Symbols, Any], Any]] = {
     "$room": Symbols._room,
     "$path": Symbols._target_of,
     "$deployed": Symbols._deployed,
+    "$parameter": Symbols._parameter,
     "$link": Symbols._link,
     "$subject": Symbols._subject,
     "$join": Symbols._join,

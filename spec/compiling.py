@@ -340,12 +340,18 @@ def _effects(entry: Mapping[str, Any], pointer: str) -> tuple[model.Effect, ...]
 def _effect(entry: Mapping[str, Any], pointer: str) -> model.Effect:
     kinds = (
         *("set", "create", "attach", "update", "drop", "holder", "join", "leave", "remember", "append", "read"),
-        *("start", "stop", "put", "send", "reply", "broadcast", "error"),
+        *("start", "stop", "put", "send", "reply", "broadcast", "error", "add", "remove", "waive"),
         *("decide", "expel", "tell", "vacate", "write", "forget", "close"),
     )
     match next(kind for kind in kinds if kind in entry):
         case "set":
             return model.Set(entry["set"])
+        case "add":
+            return model.Add(entry["add"])
+        case "remove":
+            return model.Remove(entry["remove"])
+        case "waive":
+            return model.Waive(entry["waive"])
         case "create":
             return model.Create(entry["create"], entry.get("fields", {}))
         case "attach":
@@ -390,9 +396,10 @@ def _effect(entry: Mapping[str, Any], pointer: str) -> model.Effect:
             return model.Read(entry["read"], entry["after"], entry.get("most"), entry.get("fewer") == "large")
         case "send":
             members = entry.get("members", {})
-            return model.Emit(entry["send"], entry.get("payload", {}), "free", members, entry.get("each"))
+            payload = entry.get("payload", {})
+            return model.Emit(entry["send"], payload, "free", members, entry.get("each"), entry.get("per"))
         case "reply":
-            return model.Emit(entry["reply"], entry.get("payload", {}), "must")
+            return model.Emit(entry["reply"], entry.get("payload", {}), "must", per=entry.get("per"))
         case "broadcast":
             return _broadcast(entry)
         case "error":
@@ -457,12 +464,17 @@ def _states(entry: Mapping[str, Any], parent: str, pointer: str) -> list[tuple[s
             timers=tuple(_timer(key, path, timer, at) for key, timer in body.get("timers", {}).items()),
             receive=_receive(body.get("receive", {}), f"{at}/receive"),
             may_send=tuple(
-                model.Emit(item["message"], item.get("payload", {}), "free") for item in body.get("may_send", ())
+                _permission(item, f"{at}/may_send/{index}") for index, item in enumerate(body.get("may_send", ()))
             ),
         )
         found.append((path, state))
         found.extend(_states(body.get("states", {}), path, f"{at}/states"))
     return found
+
+
+def _permission(entry: Mapping[str, Any], pointer: str) -> model.Permission:
+    guard, effects = _guard(entry.get("when", {})), _effects(entry, pointer)
+    return model.Permission(entry["message"], entry.get("payload", {}), guard, effects, _rules(entry))
 
 
 def _timer(name: str, state: str, entry: Mapping[str, Any], pointer: str) -> model.TimerRule:

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from spec.parameters import Parameter
 
 __all__ = [
+    "Add",
     "Append",
     "Attach",
     "Broadcast",
@@ -42,11 +43,13 @@ __all__ = [
     "Memory",
     "Message",
     "OpeningRow",
+    "Permission",
     "Put",
     "Read",
     "Recipe",
     "Register",
     "Remember",
+    "Remove",
     "Role",
     "Rule",
     "Set",
@@ -57,6 +60,7 @@ __all__ = [
     "TimerRule",
     "Vacate",
     "Version",
+    "Waive",
     "Write",
 ]
 
@@ -96,6 +100,27 @@ class Set:
     """Set variables of the connection, or as `room.variable` of a room, from expressions."""
 
     values: Mapping[str, Any]
+
+
+@frozen
+class Add:
+    """Add to variables that are lists what is not in them yet."""
+
+    values: Mapping[str, Any]
+
+
+@frozen
+class Remove:
+    """Remove from variables that are lists."""
+
+    values: Mapping[str, Any]
+
+
+@frozen
+class Waive:
+    """Let what is still due `per` a value be sent no more."""
+
+    of: Any
 
 
 @frozen
@@ -160,6 +185,7 @@ class Emit:
     """Send one message to the connection itself; `reply` says whether it names the message that it answers.
 
     `members` are what stands in it beside the payload, by name. With `each`, a list, one is sent for each element.
+    What is sent `per` a value comes in order, and in any order with what else is due.
     """
 
     message: str
@@ -167,6 +193,21 @@ class Emit:
     reply: str
     members: Mapping[str, Any] = {}
     each: Any = None
+    per: Any = None
+
+
+@frozen
+class Permission:
+    """A message that a server may send at any time where the guard, which reads the message itself, passes.
+
+    `rules` are broken where it comes and nothing makes it due.
+    """
+
+    message: str
+    payload: Any
+    when: Guard
+    do: tuple[Effect, ...]
+    rules: tuple[str, ...] = ()
 
 
 @frozen
@@ -330,6 +371,9 @@ class Close:
 
 Effect = (
     Set
+    | Add
+    | Remove
+    | Waive
     | Create
     | Attach
     | Update
@@ -405,7 +449,7 @@ class State:
     initial: str | None
     timers: tuple[TimerRule, ...]
     receive: Mapping[str, tuple[Case, ...]]
-    may_send: tuple[Emit, ...]
+    may_send: tuple[Permission, ...]
 
     @cached_property
     def chain(self) -> tuple[str, ...]:

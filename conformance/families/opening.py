@@ -12,6 +12,7 @@ from attrs import evolve
 from conformance.exploring import Route, credential, opened
 from conformance.plan import Plan
 from conformance.scripts import Case, Expire, Idle, Open, Post, Settle, Step, token
+from spec.machine.world import CLOSED
 
 FAMILY = "opening"
 
@@ -124,7 +125,7 @@ def _doors(plan: Plan) -> Iterator[Case]:
         *before, opening = plan.entry(Open("x", offer=names, **parts), "ana")
         assert isinstance(opening, Open)
         row, state = _row(plan, before, opening), plan.rehearse([*before, opening]).states.get("x")
-        if row in seen or state is None:
+        if row in seen or state is None or state == CLOSED:
             continue
         seen.add(row)
         posts = tuple(step for step in before if isinstance(step, Post))
@@ -162,9 +163,16 @@ def _paths(plan: Plan) -> Iterator[Case]:
             yield plan.case(FAMILY, "path/other/without-upgrade", (bare, Settle()))
             unserved = evolve(plain, path=joined, offer=(_OTHER,), headers=(("Origin", "https://evil.example"),))
             yield plan.case(FAMILY, "path/other/before-origin-and-version", (unserved, Settle()))
+    if not _asked(plan, "upgrade"):
+        return
     yield plan.case(FAMILY, "upgrade/none", (evolve(plain, websocket=False), Settle()))
     unserved = evolve(plain, websocket=False, offer=(_OTHER,), headers=(("Origin", "https://evil.example"),))
     yield plan.case(FAMILY, "upgrade/none/before-origin-and-version", (unserved, Settle()))
+
+
+def _asked(plan: Plan, kind: str) -> bool:
+    """Whether the document says what comes of a part of a request; of another it leaves that to servers."""
+    return any(plan.document.facts[name].kind == kind for row in plan.document.opening for name in row.when)
 
 
 def _split(path: str) -> list[str]:
@@ -179,6 +187,8 @@ def _origins(plan: Plan) -> Iterator[Case]:
     plain = plan.opens(next(iter(plan.routes.values())))
     allowed = tuple(plan.parameters.get("origins", ()))
     entered = partial(_entered, next(iter(plan.routes.values())))
+    if not _asked(plan, "origin"):
+        return
     if not allowed:
         steps = (*entered(headers=(*plain.headers, ("Origin", "https://anywhere.example"))), Settle())
         yield plan.case(FAMILY, "origin/any", plan.probed(steps, "ana"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve
 
-from conformance.exploring import credential
+from conformance.exploring import credential, symbolic
 from conformance.plan import Plan
 from conformance.scripts import Case, Open, Settle, Step, token
 from spec.parameters import holds, parse_value
@@ -45,6 +45,6 @@ def _step(plan: Plan, entry: Mapping[str, Any], number: int) -> Iterator[Step]:
             words["recipe"] = {"recipe": "wrong-key", "keyless": True}
         send = plan.send(client, entry["send"], label=f"step {number}" if "token" in entry else "", **words)
         if "payload" in entry:
-            send = evolve(send, payload=entry["payload"])
+            send = evolve(send, payload=symbolic(entry["payload"], {}))
         yield send
         yield Settle()

@@ -358,6 +358,9 @@ class _Connection:
             case model.Close("may") | model.Start() | model.Stop():
                 # Timers of the connection, and what a server may do, lie beside this layer.
                 event.detail.append(asdict(effect))
+            case model.Add() | model.Remove() | model.Waive():
+                # A list has what an input is said to find in it.
+                event.detail.append([type(effect).__name__, asdict(effect)])
             case model.Put():
                 event.detail.append(["put", asdict(effect)])
             case model.Close(code):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ from spec.loading.problems import DocumentError, Place, Problem
 from spec.loading.source import Source, digest_of
 from spec.loading.validating import validate
 
-__all__ = ["read", "read_data", "read_text"]
+__all__ = ["OPTIONAL", "read", "read_data", "read_text"]
+
+OPTIONAL: dict[str, dict[str, Any]] = {
+    "errors": {"message": "", "payload": {}, "codes": {}},
+    "tokens": {"claims": {"required": []}, "ladder": [], "recipes": []},
+}
+"""Sections that a protocol may do without, as they are read where they are not there."""
 
 
 def read(path: Path | str) -> Source:
@@ -70,6 +77,8 @@ def _checked(root: Node, reader: Reader) -> Source:
         problems.extend(check(source, sound=not problems))
     if problems:
         raise DocumentError(problems)
+    for name, empty in OPTIONAL.items():
+        data.setdefault(name, deepcopy(empty))
     return source
 
 

@@ -169,6 +169,13 @@ class Effects:
         match effect:
             case model.Set(values):
                 return self._run_set(values)
+            case model.Add(values):
+                return _run_listed(values, _added)
+            case model.Remove(values):
+                return _run_listed(values, _removed)
+            case model.Waive(of):
+                waived = compile_expression(of)
+                return lambda event: event.world.waived.append(waived(event.scope))
             case model.Join(room, key, each) if each is not None:
                 return _run_each(room, compile_expression(each))
             case model.Join(room, key):
@@ -414,9 +421,9 @@ class Effects:
             for name in moments:
                 fields[name] = self.bind({"kind": "moment", "now": True}, event.world, 0, event.now)
             for name, item in added(event.scope).items():
-                fields[name] = fields[name] if item in fields[name] else [*fields[name], item]
+                fields[name] = _added(fields[name], item)
             for name, item in removed(event.scope).items():
-                fields[name] = [one for one in fields[name] if one != item]
+                fields[name] = _removed(fields[name], item)
 
         return run
 
@@ -534,6 +541,7 @@ class Effects:
         form = self._document.messages[effect.message].server
         only_replies = form is not None and form.replies
         each = None if effect.each is None else compile_expression(effect.each)
+        per = compile_expression(effect.per)
 
         def run(event: Event) -> None:
             replies = effect.reply == "must"
@@ -544,7 +552,8 @@ class Effects:
             reply = "must" if reply_to is not None else "free"
             scopes = [event.scope] if each is None else [{**event.scope, "item": item} for item in each(event.scope)]
             for scope in scopes:
-                event.outputs.append(_emission(event, effect.message, build(scope, reply_to), reply, reply_to))
+                said = _emission(event, effect.message, build(scope, reply_to), reply, reply_to)
+                event.outputs.append(evolve(said, per=per(scope)) if effect.per is not None else said)
 
         return run
 
@@ -676,6 +685,26 @@ def _required(schema: Mapping[str, Any], pointer: str, at: str) -> bool:
     for part in path:
         schema = schema.get("properties", {}).get(part, {})
     return name in schema.get("required", ())
+
+
+def _added(items: Any, item: Any) -> Any:
+    return items if item in (items or ()) else [*(items or ()), item]
+
+
+def _removed(items: Any, item: Any) -> Any:
+    return [one for one in items or () if one != item]
+
+
+def _run_listed(values: Mapping[str, Any], change: Callable[[Any, Any], Any]) -> Run:
+    """Change variables that are lists; a list is never changed in place, so that copies may share it."""
+    given = compile_template(dict(values))
+
+    def run(event: Event) -> None:
+        for name, item in given(event.scope).items():
+            changed = change(event.connection.variables[name], item)
+            event.connection.variables[name] = event.scope[name] = changed
+
+    return run
 
 
 def _run_each(room: str, items: Evaluate) -> Run:

@@ -307,6 +307,16 @@ class Classifier:
         items, value = compile_expression(fact.options["list"]), compile_expression(fact.options["value"])
         return lambda question: "in" if value(question.scope) in (items(question.scope) or ()) else "out"
 
+    def _one_of(self, fact: Fact) -> Callable[[Question], str]:
+        of = compile_expression(fact.options["of"])
+        values = [(name, compile_expression(value)) for name, value in fact.options["values"].items()]
+
+        def decide(question: Question) -> str:
+            given = of(question.scope)
+            return next((name for name, value in values if value(question.scope) == given), "other")
+
+        return decide
+
     def _secret(self, fact: Fact) -> Callable[[Question], str]:
         given, wanted = compile_expression(fact.options["of"]), compile_expression(fact.options["equals"])
         source = self._document.facts.get(root_of(fact.options["of"]))
@@ -381,6 +391,7 @@ _KINDS: dict[str, Callable[[Classifier, Fact], Callable[[Question], str]]] = {
     "number": Classifier._number,
     "link": Classifier._link,
     "in_list": Classifier._in_list,
+    "one_of": Classifier._one_of,
     "role": Classifier._role,
     "register": Classifier._register,
     "history": Classifier._history,

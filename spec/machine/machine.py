@@ -8,7 +8,7 @@ moment has passed when it starts fires behind them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from attrs import define, evolve
@@ -19,6 +19,7 @@ from spec.expressions import (
     Scope,
     compile_expression,
     compile_template,
+    pointer_get,
 )
 from spec.machine.effects import Choose, Effects, Event, Run
 from spec.machine.facts import Classifier, Judge, Question, queried
@@ -37,7 +38,20 @@ from spec.machine.world import CLOSED, Connection, Due, World
 from spec.messages import Ear, Read, reader_of
 from spec.parameters import Tolerance, holds
 
-__all__ = ["Machine"]
+__all__ = ["Machine", "Standing"]
+
+
+Standing = tuple[str, dict[str, Any]]
+"""A connection's state, and its variables."""
+
+
+@define
+class _Permission:
+    message: str
+    build: Callable[[Scope, str | None], dict[str, Any]]
+    when: model.Guard
+    run: tuple[Run, ...]
+    rules: tuple[str, ...]
 
 
 @define
@@ -102,12 +116,19 @@ class Machine:
         }
         self._free = {
             leaf.path: [
-                (allowed.message, self._effects.build(allowed.message, allowed.payload))
+                _Permission(
+                    allowed.message,
+                    self._effects.build(allowed.message, allowed.payload),
+                    allowed.when,
+                    self._effects.compile(allowed.do),
+                    allowed.rules,
+                )
                 for path in leaf.chain
                 for allowed in document.states[path].may_send
             ]
             for leaf in document.leaves()
         }
+        self.guards = any(permission.when for allowed in self._free.values() for permission in allowed)
         self._receive = {state.path: self._table(state) for state in document.leaves()}
 
     # ------------------------------------------------------------------------------------------------ events
@@ -220,11 +241,30 @@ class Machine:
         self._said(event)
         return event.outputs
 
-    def volunteered(self, world: World, number: int, now: float) -> None:
-        """A connection was sent a message that may come at any time: timers that what is sent restarts start anew."""
+    def volunteered(self, world: World, number: int, message: Mapping[str, Any], now: float) -> None:
+        """A connection was sent a message that may come at any time.
+
+        What the permission for it does is done, and timers that what is sent restarts start anew.
+        """
         connection = world.connections.get(number)
-        if connection is not None:
-            self._restart(self._event(world, connection, now, {}, ()), connection, "sent")
+        if connection is None:
+            return
+        event = self._event(world, connection, now, self._scope(connection), ())
+        event.scope["message"] = message
+        name = pointer_get(message, self.document.envelope.discriminator)
+        for permission in self._free[connection.state]:
+            if permission.message == name and self.classifier.passes(
+                permission.when, Question(world, now, event.scope)
+            ):
+                for run in permission.run:
+                    run(event)
+                break
+        self._restart(event, connection, "sent")
+
+    def standing(self, world: World, number: int) -> Standing | None:
+        """The state of a connection and its variables as they are now, None where there is none."""
+        connection = world.connections.get(number)
+        return None if connection is None else (connection.state, dict(connection.variables))
 
     def _said(self, event: Event) -> None:
         """See to what comes behind an event: elections, then the timers that start anew with what was sent."""
@@ -313,6 +353,7 @@ class Machine:
         world.causes += 1
         world.clock = now
         world.left.clear()
+        world.waived.clear()
         scope.update(connection.variables)
         scope["now"] = now
         self._effects.show(world, scope)
@@ -356,16 +397,36 @@ class Machine:
 
     # ------------------------------------------------------------------------------------------------ readings
 
-    def unsolicited(self, world: World, number: int) -> list[Emission]:
-        """What the connection's state lets the server send at any time, as patterns."""
+    def unsolicited(
+        self, world: World, number: int, message: Mapping[str, Any] | None = None, standing: Standing | None = None
+    ) -> list[Emission]:
+        """What the connection's state lets the server send at any time, as patterns.
+
+        With a message only what its guard lets through; with a standing as if the connection were there.
+        """
         connection = world.connections.get(number)
+        if standing is not None:
+            connection = Connection(number, standing[0], "", dict(standing[1]))
         if connection is None:
             return []
         scope = self._scope(connection)
+        if message is not None:
+            scope["message"] = message
         return [
-            Emission(number, message, build(scope, None), "free", None, (), 0)
-            for message, build in self._free[connection.state]
+            Emission(number, allowed.message, allowed.build(scope, None), "free", None, (), 0)
+            for allowed in self._free[connection.state]
+            if message is None or self.classifier.passes(allowed.when, Question(world, world.clock, dict(scope)))
         ]
+
+    def uninvited(self, world: World, number: int, message: Mapping[str, Any]) -> tuple[str, ...]:
+        """The rules that a message breaks whose permissions all have guards that do not let it through."""
+        connection = world.connections.get(number)
+        name = pointer_get(message, self.document.envelope.discriminator)
+        found = self._free[connection.state] if connection is not None else ()
+        named = [permission for permission in found if permission.message == name]
+        if any(emission.message == name for emission in self.unsolicited(world, number, message)):
+            return ()
+        return tuple(dict.fromkeys(rule for permission in named for rule in permission.rules))
 
     def timer_tolerance(self, due: Due) -> float:
         """How late a timer may fire, in seconds."""

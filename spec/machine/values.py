@@ -107,7 +107,8 @@ class Emission:
     `pointer` is the case of the document that decided (a JSON Pointer). What belongs to a `stream` comes in its order,
     whoever sent it, and behind the outputs of the event `behind`. An error may go to all of a room, which it
     `expelled`. `code` is that of the error that it tells. The place of one that stands `apart` is free, but behind that
-    event too. In `any_order` it comes before or behind what else its connection is due.
+    event too. In `any_order` it comes before or behind what else its connection is due; what is `per` a value comes in
+    order, and in any order with the rest.
     """
 
     connection: int
@@ -129,6 +130,7 @@ class Emission:
     code: str | None = None
     apart: bool = False
     any_order: bool = False
+    per: Any = None
 
 
 @frozen

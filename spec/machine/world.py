@@ -82,7 +82,7 @@ class World:
     Rooms keep their members in the order in which they joined, each with the event by which it did. `clock` is
     the moment of the last event. `left` are the rooms that somebody has left in it, `founded` the places of groups by
     their numbers, `stirred` the numbers of those whose timers were touched, `decided` the rules of the last case that
-    decided.
+    decided, `waived` what the last event let go of that was due `per` it.
     """
 
     connections: dict[int, Connection] = field(factory=dict)
@@ -105,6 +105,7 @@ class World:
     left: list[Place] = field(factory=list)
     stirred: set[int] = field(factory=set)
     decided: tuple[str, ...] = ()
+    waived: list[Any] = field(factory=list)
 
     def copy(self) -> World:
         """A copy that shares nothing that changes."""

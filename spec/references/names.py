@@ -113,7 +113,7 @@ class Names:
 def _readable(fact: Any) -> bool:
     """Whether expressions may begin with a fact; one of no known kind has been told of already."""
     kind = section(fact).get("kind")
-    return kind in ("credentials", "record", "named") or kind not in (*_VALUES, "parameter", "table", "offer")
+    return kind in ("credentials", "record", "named") or kind not in (*_VALUES, "parameter", "table", "offer", "one_of")
 
 
 def _lives(room: Any) -> bool:
@@ -210,6 +210,8 @@ def fact_values(fact: Any, data: Mapping[str, Any]) -> tuple[str, ...] | None:
             return ("true", "false") if entry.get("type") == "switch" else strings(entry.get("values")) or None
         case "table":
             return strings(fact.get("values")) or None
+        case "one_of":
+            return (*section(fact, "values"), "other")
         case "offer":
             return _offers(strings(fact.get("of")))
         case "token":

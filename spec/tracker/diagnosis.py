@@ -39,7 +39,7 @@ class Diagnosis:
 
     def message(self, h: Hypothesis, client: str, body: Body, at: float) -> Hypothesis:
         """The hypothesis with what a message breaks that nothing explains."""
-        steps = (self._ended, self._out_of_order, self._doubled, self._strayed_from_room)
+        steps = (self._ended, self._out_of_order, self._uninvited, self._doubled, self._strayed_from_room)
         for step in (*steps, self._forbidden, self._foreign):
             finding = step(h, client, body, at)
             if finding is not None:
@@ -169,6 +169,16 @@ class Diagnosis:
         replies = emission.reply == "must" and pointer_get(body, self._document.envelope.reply_to) == emission.reply_to
         return replies or not self._follower.differences(h, emission, body)
 
+    def _uninvited(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
+        """A message that may come at any time for what it names, and what it names is over."""
+        view = h.views[client]
+        said = [debt.output for debt in view.debts if isinstance(debt.output, Emission)]
+        if view.number is None or any(self._answers(h, emission, body) for emission in said):
+            return None
+        rules = self._follower.machine.uninvited(h.world, view.number, body)
+        text = f"`{self.type(body)}`{self.code(body)} came for what is over, or never was"
+        return Finding("stray", rules, text, client, at) if rules else None
+
     def _doubled(self, h: Hypothesis, client: str, body: Body, at: float) -> Finding | None:
         answered = pointer_get(body, self._document.envelope.reply_to)
         own = [d.output for d in h.views[client].heads() if isinstance(d.output, Emission) and d.output.reply == "must"]
@@ -284,7 +294,7 @@ class Diagnosis:
     def close(self, h: Hypothesis, client: str, code: int | None, reason: str, at: float) -> None:
         """Compare a close with the one that is due; `code` None is an end without a close frame."""
         view = h.views[client]
-        debt = view.closing()
+        debt = view.closing(code)
         assert debt is not None
         assert isinstance(debt.output, Closing)
         closing = debt.output

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from spec.expressions import compile_expression, pointer_get, pointer_parts
 from spec.machine import Closing, Emission, Output
-from spec.machine.machine import Machine
+from spec.machine.machine import Machine, Standing
 from spec.machine.world import Connection, Due
 from spec.model import Document, Emit
 from spec.tracker.findings import Finding
@@ -174,6 +174,8 @@ class Follower:
                 domain = ("apart", output.message)
             if isinstance(output, Emission) and output.any_order:
                 domain = ("any", output.connection)
+            if isinstance(output, Emission) and output.per is not None:
+                domain = ("per", output.per)
             if isinstance(output, Closing) and output.how == "left":
                 # What others caused before may still be on its way.
                 view.debts = [evolve(d, latest=math.inf) for d in view.debts if isinstance(d.output, Emission)]
@@ -207,6 +209,7 @@ class Follower:
         chosen = form.chosen.values() if form is not None else ()
         h.covered.update(rule for entry in chosen for rule in entry.get("rules", ()))
         h.transitions.add(debt.output.pointer)
+        self._handled(view, debt.output)
         self.note_state(h, view)
 
     def farewell(self, h: Hypothesis, client: str, body: Mapping[str, Any], at: float) -> bool:
@@ -230,6 +233,23 @@ class Follower:
             end = Debt(evolve(closing, how="any"), debt.domain, at + self.within + self.slack.lateness, debt.focus)
             view.debts[view.debts.index(debt)] = end
         return True
+
+    def crossed(self, h: Hypothesis, view: View, before: Standing, waived: Iterable[Any]) -> None:
+        """Note what an input has changed: what the peer sent before it handled that may still be on its way."""
+        assert view.number is not None
+        cause, letting = h.world.causes, {("per", value) for value in waived}
+        view.debts = [
+            evolve(d, latest=math.inf, waived=cause) if d.domain in letting and d.waived is None else d
+            for d in view.debts
+        ]
+        if self.machine.standing(h.world, view.number) != before:
+            view.former = (*view.former, (cause, before))
+
+    def _handled(self, view: View, output: Emission) -> None:
+        """What answers a message shows that those before it were handled, and nothing older is on its way."""
+        if output.source == output.connection and (view.former or any(d.waived is not None for d in view.debts)):
+            view.former = tuple(one for one in view.former if one[0] > output.cause)
+            view.debts = [d for d in view.debts if d.waived is None or d.waived > output.cause]
 
     def lateness(self, debt: Debt, client: str, at: float) -> Iterable[Finding]:
         """What is to be said of a debt that is paid only now."""
@@ -267,11 +287,12 @@ class Follower:
     def free(self, h: Hypothesis, view: View, body: Mapping[str, Any], at: float) -> bool:
         """Whether a message may come at any time; timers that what is sent restarts then start anew."""
         assert view.number is not None
-        allowed = self.machine.unsolicited(h.world, view.number) or view.parting
-        if not any(not self.differences(h, emission, body) for emission in allowed):
-            return False
-        self.machine.volunteered(h.world, view.number, at)
-        return True
+        allowed = self.machine.unsolicited(h.world, view.number, body) or view.parting
+        if any(not self.differences(h, emission, body) for emission in allowed):
+            self.machine.volunteered(h.world, view.number, body, at)
+            return True
+        former = (self.machine.unsolicited(h.world, view.number, body, before) for _, before in view.former)
+        return any(not self.differences(h, emission, body) for crossing in former for emission in crossing)
 
 
 @lru_cache(16)

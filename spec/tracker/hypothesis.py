@@ -8,6 +8,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from spec.machine import Closing, Emission, Output, Pong, Refusal, Upgrade
+from spec.machine.machine import Standing
 from spec.machine.values import Breach
 from spec.machine.world import World
 from spec.messages import Read
@@ -23,7 +24,8 @@ class Debt:
 
     Outputs of one `domain` come in order; those of different domains in any order, but none before the outputs of the
     event that it is `behind`. What is `overdue` has not come by
-    when it was due, and is waited for a little longer: late is another breach than never.
+    when it was due, and is waited for a little longer: late is another breach than never. What is `waived` by an event
+    need not come, and may until that event is known to be handled.
     """
 
     output: Output | Pong
@@ -31,6 +33,7 @@ class Debt:
     latest: float
     focus: tuple[str, ...]
     overdue: bool = False
+    waived: int | None = None
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -55,7 +58,10 @@ class Firing:
 
 @define
 class View:
-    """What one client has seen and is owed; `parting` are the messages that may cross the end of its connection."""
+    """What one client has seen and is owed; `parting` are the messages that may cross the end of its connection.
+
+    `former` is how its connection stood before inputs that the peer may not have handled yet, each with its event.
+    """
 
     number: int | None = None
     status: str = "new"
@@ -66,6 +72,7 @@ class View:
     ids: frozenset[Any] = frozenset()
     focus: tuple[str, ...] = ()
     parting: tuple[Emission, ...] = ()
+    former: tuple[tuple[int, Standing], ...] = ()
 
     def copy(self) -> View:
         return evolve(self, debts=list(self.debts), paid=list(self.paid))
@@ -92,10 +99,18 @@ class View:
         heads = [debt for debt in self.heads() if debt.latest < math.inf]
         return [d for d in heads if not isinstance(d.output, Pong) and getattr(d.output, "how", "") != "may"]
 
-    def closing(self) -> Debt | None:
-        """The close that is due, or else one that may come."""
+    def closing(self, code: int | None = None) -> Debt | None:
+        """The close that is due, or else one that may come; with a code that is not due, one that may come first."""
         found = [debt for debt in self.debts if isinstance(debt.output, Closing)]
-        return next((debt for debt in found if getattr(debt.output, "how", "") != "may"), found[0] if found else None)
+        allowed = next((debt for debt in found if getattr(debt.output, "how", "") == "may"), None)
+        due = next((debt for debt in found if debt is not allowed and getattr(debt.output, "how", "") != "may"), None)
+        if due is None or (code is not None and allowed is not None and not _fits(due, code)):
+            return allowed
+        return due
+
+
+def _fits(debt: Debt, code: int) -> bool:
+    return isinstance(debt.output, Closing) and (debt.output.how != "frame" or debt.output.fits(code))
 
 
 @frozen

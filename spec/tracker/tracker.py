@@ -254,14 +254,18 @@ class Tracker:
             alive = view.number in h.world.connections
             outputs: list[Output] = []
             for one in inputs:
-                outputs += self.machine.receive(h.world, view.number, one, moment)
+                before = self.machine.standing(h.world, view.number) if self.machine.guards else None
+                fresh = self.machine.receive(h.world, view.number, one, moment)
+                outputs += fresh
                 h.focuses[h.world.causes] = focus
+                self._follower.owe(h, fresh, at + self._follower.within, focus)
+                if before is not None:
+                    self._follower.crossed(h, view, before, h.world.waived)
                 if isinstance(one, Breach) and outputs:
                     view.parting = parting
             # Where nothing comes of what was sent, the rules by which that is so are broken by what comes.
             silent = h.world.decided if alive else view.last_rules
             view.last_rules = next((o.rules for o in outputs if o.connection == view.number), silent)
-            self._follower.owe(h, outputs, at + self._follower.within, focus)
 
         return self._follower.consume(h, client, at, apply)
 
@@ -568,7 +572,7 @@ class Tracker:
     def _is_due(self, h: Hypothesis, client: str, code: int | None) -> bool:
         if h.views[client].status == "left":
             return True
-        closing = h.views[client].closing()
+        closing = h.views[client].closing(code)
         if closing is None or not isinstance(closing.output, Closing):
             return False
         return closing.output.how != "frame" or closing.output.fits(code)
@@ -583,7 +587,7 @@ class Tracker:
 
     def _closed(self, h: Hypothesis, client: str, code: int | None, reason: str, at: float) -> Hypothesis:
         for tried in self._follower.explanations(h, client, at):
-            if tried.views[client].closing() is not None:
+            if tried.views[client].closing(code) is not None:
                 self._diagnosis.close(tried, client, code, reason, at)
                 self._end(tried, client, "closed", at)
                 return tried

@@ -14,7 +14,7 @@ from spec.authoring.diffing.samples import completed, sample
 from spec.authoring.linting.subject import Found, Subject
 from spec.bindings.registry import BINDINGS
 from spec.bindings.seam import Binding, Decoder, Text
-from spec.expressions import pointer_put
+from spec.expressions import compile_expression, pointer_put
 from spec.loading.nodes import join
 from spec.model import Document
 from spec.parameters import holds, parse_value
@@ -132,6 +132,8 @@ class _Stage:
     def _filled(self, value: Any, client: str, kind: str, life: float) -> Any:
         if isinstance(value, str) and value.startswith("$token."):
             return self._token(client, kind, life)
+        if isinstance(value, str) and value.startswith("$parameters."):
+            return compile_expression(value)({"parameters": self.parameters})
         if isinstance(value, Mapping):
             return {name: self._filled(member, client, kind, life) for name, member in value.items()}
         return [self._filled(item, client, kind, life) for item in value] if isinstance(value, list) else value

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import frozen
 
 from spec.authoring.mutants.patches import Patch, patched
-from spec.loading import Source, read_data
+from spec.loading import OPTIONAL, Source, read_data
 
 __all__ = ["Edit", "Mutant", "lean"]
 
@@ -73,4 +73,5 @@ def lean(data: Mapping[str, Any]) -> dict[str, Any]:
     """
     named = set(re.findall(r"\$token\.([a-z0-9-]+)", json.dumps(data["messages"])))
     recipes = [recipe for recipe in data["tokens"]["recipes"] if recipe["step"] == "valid" or recipe["name"] in named]
-    return {**data, "tokens": {**data["tokens"], "recipes": recipes}, "scenarios": {}}
+    kept = {**data, "tokens": {**data["tokens"], "recipes": recipes}, "scenarios": {}}
+    return {name: part for name, part in kept.items() if part != OPTIONAL.get(name)}
