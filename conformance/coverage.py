@@ -60,7 +60,7 @@ def coverage(plan: Plan, cases: Iterable[Case], results: Mapping[str, Result], *
             rules["reached"][rule.id] = ""
         elif rule.id in plan.untried:
             rules["not applicable"][rule.id] = plan.untried[rule.id]
-        elif rule.id in barred or plan.book.tier != "mint" or filtered:
+        elif rule.id in barred or (plan.document.ladder and plan.book.tier != "mint") or filtered:
             rules["not applicable"][rule.id] = _NOT_RUN if filtered else _NO_TOKENS
         else:
             rules["unreached"][rule.id] = "no case showed it"

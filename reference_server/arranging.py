@@ -44,7 +44,7 @@ def mounted_by(arguments: argparse.Namespace) -> Iterator[list[Mount]]:
 def mounts_of(arguments: argparse.Namespace) -> list[Mount]:
     """What the flags of `handfast serve` ask for, with logs in memory; raises Stop for what does not fit."""
     documents = _documents(arguments)
-    keys = _keys(arguments)
+    keys = _keys(arguments, needed=any(document.ladder for document, _ in documents))
     given = _given(arguments.parameters)
     asked = _whose(arguments.deployment, [document for document, _ in documents])
     mounts = []
@@ -130,9 +130,10 @@ def _resolved(document: Document, given: Mapping[str, str], *, quick: bool = Fal
         raise Stop(Exit.USAGE, str(problem)) from None
 
 
-def _keys(arguments: argparse.Namespace) -> list[VerifyKey]:
+def _keys(arguments: argparse.Namespace, *, needed: bool) -> list[VerifyKey]:
+    """The keys that tokens are verified with; only where no protocol has tokens there may be none."""
     keys = keyring(arguments.secret, arguments.key or (), arguments.kid)
-    if not keys:
+    if needed and not keys:
         raise Stop(
             Exit.USAGE,
             "no key: the server could verify no token",

@@ -30,7 +30,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--document", metavar="PATH", help="a document to serve instead of a packaged protocol")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8080, help="0 takes a free one (default: %(default)s)")
-    keys = parser.add_argument_group("keys", "What tokens are verified with, at least one; of a pair either half.")
+    keys = parser.add_argument_group(
+        "keys", "What tokens are verified with: one at least, where there are tokens; of a pair either half."
+    )
     key_arguments(keys)
     keys.add_argument("--issuer", help="the only `iss` accepted")
     keys.add_argument("--audience", help="what `aud` must be or contain")

@@ -408,7 +408,7 @@ def test_sarif_and_junit_know_what_is_ignored() -> None:
 def copied(folder: Path) -> Path:
     """Chat's document and what it includes, in a folder of its own."""
     (folder / "chat").mkdir()
-    for name in ("common.yaml", "websocket.yaml", "chat/v2.yaml"):
+    for name in ("common.yaml", "connection.yaml", "websocket.yaml", "chat/v2.yaml"):
         (folder / name).write_text((ROOT / "spec/protocols" / name).read_text())
     return folder / "chat/v2.yaml"
 

@@ -286,7 +286,7 @@ def test_a_source_is_plain_united_and_written_out() -> None:
     welcomes = [row["do"] for row in source.data["opening"]["rows"] if "do" in row]
 
     assert "include" not in source.data
-    assert [path.name for path in source.files] == ["v2.yaml", "common.yaml", "websocket.yaml"]
+    assert [path.name for path in source.files] == ["v2.yaml", "common.yaml", "connection.yaml", "websocket.yaml"]
     assert {"ALL-TIME-1", "CHAT-OPEN-1"} <= source.data["rules"].keys()
     assert {"ladder", "recipes", "claims"} <= source.data["tokens"].keys()
     assert source.data["parameters"]["deprecation"]["default"] == "2026-01-01T00:00:00Z"
