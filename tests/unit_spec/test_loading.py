@@ -244,8 +244,7 @@ def test_what_a_mapping_lacks_is_told_in_one() -> None:
     (problem,) = problems_of("handfast: 1\nprotocol: x\nversion: 1\n")
 
     assert str(problem) == (
-        "doc.yaml:1:1: a document lacks `title`, `summary`, `wire`, `messages`, `errors`, `tokens`, `facts`, "
-        "`opening`, `connection`"
+        "doc.yaml:1:1: a document lacks `title`, `summary`, `wire`, `messages`, `facts`, `opening`, `connection`"
     )
 
 
