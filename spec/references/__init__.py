@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spec.loading.problems import Problem, ordered
+from spec.loading.reading import OPTIONAL
 from spec.loading.source import Source
 from spec.loading.validating import format_schema
 from spec.references.context import check_context
@@ -23,7 +24,8 @@ def check(source: Source, *, sound: bool = True) -> list[Problem]:
     """
     names = Names.of(source.data)
     problems: list[Problem] = []
-    for slot in slots(source.data, format_schema()):
+    there = {name: part for name, part in source.data.items() if part != OPTIONAL.get(name)}
+    for slot in slots(there, format_schema()):
         check_slot(slot, names, source, problems)
     check_parameters(source, problems)
     check_context(names, source, problems)
