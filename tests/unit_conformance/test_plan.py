@@ -117,7 +117,9 @@ def test_names_are_the_same_every_time(rollout: str) -> None:
 def test_every_family_has_cases() -> None:
     """In the stages together and with what other protocols have; a family that describes nothing is a fault."""
     found = {one.family for stage in STAGES for one in cases(stage)}
-    others = [Plan(arranged(protocol=name, quick=True).target) for name in ("sync", "hub", "tabs", "graphql-transport-ws")]
+    others = [
+        Plan(arranged(protocol=name, quick=True).target) for name in ("sync", "hub", "tabs", "graphql-transport-ws")
+    ]
 
     # None is given a service token to post with; `test_endpoints.py` and `test_tabs.py` have cases of posts.
     found |= {one.family for plan in others for one in all_cases(plan)}
