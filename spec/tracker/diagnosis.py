@@ -66,9 +66,10 @@ class Diagnosis:
         # was due is the fault of what did not come.
         claimed, telling = (codes.get(self.code(body).strip(), ()) for codes in (self._raised, self._telling))
         ahead, behind = ((), telling) if stray.timed and blamed.claims() else (telling, ())
-        # Where nothing was due, what comes is a fault of its own rules too.
+        # Where nothing was due but what timers send, what comes is a fault of its own rules too.
         known = self._document.messages.get(self.type(body))
-        form = known.server if known is not None and not blamed.claims() else None
+        idle = all(getattr(debt.output, "timer", None) is not None for debt in blamed.claims())
+        form = known.server if known is not None and idle else None
         own = form.rules if form is not None else ()
         rules = tuple(dict.fromkeys((*ahead, *stray.rules, *behind, *claimed, *own)))
         if found is not None and found.check == "early":
