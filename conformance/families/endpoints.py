@@ -12,7 +12,7 @@ from conformance.exploring import Route
 from conformance.plan import Plan
 from conformance.scripts import Case, Idle, Post, Send, Settle, Step
 from spec.expressions import compile_expression, pointer_get, pointer_put
-from spec.model import Broadcast, Effect, Endpoint, Fact, Form, Put
+from spec.model import Broadcast, Effect, Endpoint, Expel, Fact, Form, Put
 
 FAMILY = "endpoints"
 
@@ -30,7 +30,7 @@ def cases(plan: Plan) -> Iterator[Case]:
         return
     members = [route for state, route in plan.leaves() if _is_member(plan, route)]
     for endpoint in plan.document.http.values():
-        if not any(isinstance(effect, Broadcast | Put) for effect in _effects(endpoint)):
+        if not any(isinstance(effect, Broadcast | Put | Expel) for effect in _effects(endpoint)):
             continue
         yield from _heard(plan, endpoint, members)
         yield from _bodies(plan, endpoint, members)

@@ -125,3 +125,10 @@ def test_no_case_waits_long() -> None:
     """Under quick-test parameters the longest takes what its timers take."""
     assert max(case.wait for family in FAMILIES.values() for case in family(plan())) < 9.5
     assert any(isinstance(step, Idle) for case in cases("roles").values() for step in case.steps)
+
+
+def test_posts_that_put_somebody_out_are_refused_as_others_are() -> None:
+    """Without the service token, and with bodies that name nobody."""
+    tried = {case.id.split("/")[1] + "/" + case.id.split("/")[-1] for case in FAMILIES["endpoints"](plan())}
+
+    assert {"logout/credential-other", "logout/text-brace", "password_changed/credential-absent"} <= tried
