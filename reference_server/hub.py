@@ -27,6 +27,7 @@ from spec.machine.facts import Judge
 from spec.machine.logs import Logs, Store
 from spec.machine.values import Frame
 from spec.machine.world import World
+from spec.messages import Ear
 from spec.model import Document
 
 __all__ = ["Hub", "Watcher"]
@@ -89,6 +90,10 @@ class Hub:
     def world(self) -> World:
         """What the server remembers; to be read only."""
         return self._engine.world
+
+    def ear(self, number: int) -> Ear | None:
+        """What hears a connection, to go on from here on its own; None for one that has ended."""
+        return self._engine.ear(number)
 
     def now(self) -> float:
         """The present in epoch seconds."""

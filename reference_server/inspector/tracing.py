@@ -52,12 +52,16 @@ class Tracer:
         self._entry(None, "answered" if endpoint else "refused", name, body, rules=answer.rules, pointer=answer.pointer)
 
     def heard(self, number: int, frame: Frame) -> None:
-        # What another reads of a frame that spans several cannot be known where this began to listen in its midst.
-        ear = self._ears.setdefault(number, Ear(self._hub.document, "client", self._hub.largest))
+        if number not in self._ears:
+            # What was said before anybody looked on may decide how this is read.
+            ear = self._hub.ear(number)
+            if ear is None:
+                return
+            self._ears[number] = ear
         if isinstance(frame, Breach):
             self._entry(number, "in", frame.kind, None)
             return
-        for read in ear.hear(frame):
+        for read in self._ears[number].hear(frame):
             self._entry(number, "in", _called(read, self._hub), *self._read(read, frame))
 
     def ended(self, number: int) -> None:

@@ -66,6 +66,11 @@ class Engine:
         self._schedule(connection)
         return outputs
 
+    def ear(self, connection: int) -> Ear | None:
+        """What hears a connection, to go on from here on its own; None for one that has ended."""
+        found = self._ears.get(connection)
+        return None if found is None else found.copy()
+
     def tick(self, now: float) -> list[Output]:
         """Let every timer expire that is due."""
         outputs: list[Output] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import jwt
@@ -25,6 +26,7 @@ from reference_server.site import Mount
 from spec.cli import main
 from spec.compiling import load
 from spec.exits import Exit
+from spec.loading.packaged import available
 from spec.messages import reader_of
 from spec.parameters import resolve
 from spec.secrets import Secret
@@ -53,8 +55,11 @@ KEYS = (hmac_key(SECRET),)
 Body = dict[str, Any]
 
 
+served = cache(load)
+
+
 def mount(name: str, prefix: str = "", **given: str) -> Mount:
-    document = load(name)
+    document = served(name)
     values = resolve(document.parameters, given)
     deployment = dict.fromkeys(document.deployment, SERVICE)
     return Mount(document, values, policy(document, values), prefix, deployment)
@@ -515,7 +520,24 @@ async def test_a_client_of_hub(autojump_clock: MockClock) -> None:
 
 
 @pytest.mark.trio
-@pytest.mark.parametrize("name", ["chat", "chat@1", "sync", "executions", "tabs", "hub"])
+async def test_who_was_there_before_the_page_is_read_from_there(autojump_clock: MockClock) -> None:
+    """What a connection of SignalR says means something else behind its handshake, which the page has not seen."""
+    bearer = f"Bearer {token('ben')}"
+    async with inspected(mount("hub")) as server, clients(server) as nursery:
+        negotiate = "/hub/negotiate?negotiateVersion=1"
+        _, _, body = await ask(server, negotiate, {"Authorization": bearer}, "POST")
+        ticket = json.loads(body)["connectionToken"]
+        ben = await connect(server, nursery, f"/hub?id={ticket}", (), [(b"Authorization", bearer.encode())])
+        await ben.connection.send_message('{"protocol":"json","version":1}\x1e')
+        await ben.connection.get_message()
+        async with opened(server) as (page, _):
+            await ben.connection.send_message('{"type":1,"invocationId":"1","target":"JoinHub","arguments":["h"]}\x1e')
+            assert (await page.entry("in", "JoinHub"))["body"]["payload"] == ["h"]
+            assert not any(ticket in said for said in page.said)
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("name", [f"{one.name}@{one.version}" for one in available()])
 async def test_every_example_is_a_message(name: str, autojump_clock: MockClock) -> None:
     """Whatever the page has to send at first is valid, of every message of every document."""
     async with inspected(mount(name)) as server, opened(server) as (_, [protocol]):
@@ -593,7 +615,7 @@ async def test_a_token_that_is_brought_is_told_by_its_claims_alone(autojump_cloc
 def test_a_minted_token_is_what_the_deployment_takes() -> None:
     """Also where it looks at `iss` and `aud`, and at the name of the key."""
     [key] = [key.named("k-1") for key in KEYS]
-    asks = evolve(policy(load("chat"), {"leeway": 0.0}), keys=(key.verifier(),), issuer="i", audience="a")
+    asks = evolve(policy(served("chat"), {"leeway": 0.0}), keys=(key.verifier(),), issuer="i", audience="a")
     minted = mint((key,), asks, {"sub": "ana"}, 60, NOW)
 
     assert judge(minted.text, asks, NOW + 59).step == "valid"
