@@ -299,6 +299,7 @@ def _refused(scene: _Scene, fact: Fact) -> Iterator[Case]:
     here = (*scene.entered("ana"), *scene.fillings("ana"))
     theft, bare = scene.made("ben", query={name: scene.key("ana")}), Settle()
     rules = scene.plan.rehearse((*here, theft)).rules
+    theft = evolve(theft, rules=rules)
     mine = scene.entered("amy", subject="ana", query={name: scene.key("ana")})
     lost = (*here, *scene.ends("ana")["close"])
     yield scene.case(f"{name}/of-another/live", (*here, theft, bare), "ana", rules)

@@ -123,6 +123,7 @@ def _given(document: Document, parameters: Parameters) -> Iterator[tuple[str, An
     yield "timers beside the states", [[_timer(t, parameters), t.asked, plain(t.expire)] for t in document.timers]
     yield "variables", document.variables
     yield "rooms", document.rooms
+    yield "links", plain(document.links)
     yield "the path", document.path
     yield "versions", [v.subprotocol for v in document.versions if v.subprotocol and holds(v.applies, parameters)]
     yield "refusals", document.refusal_body

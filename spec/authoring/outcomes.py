@@ -31,7 +31,8 @@ Truth = Mapping[str, str]
 class Result:
     """What a decision comes to: its effects and target, what they read of facts, and the limits that were asked.
 
-    `beyond` says whether it needs what the abstraction does not hold: a limit that is exceeded, facts of a misfit.
+    `beyond` says whether it needs what the abstraction does not hold: a limit that is exceeded, facts of a misfit, a
+    link that others have used.
     """
 
     shown: Any
@@ -144,8 +145,17 @@ class Outcomes:
             question = _Question(self._document, self._parameters, truth)
             result = self._opened(question) if name == OPENING else self._decided(leaf, rows, question)
             kinds = {(self._document.facts[fact].kind, value) for fact, value in truth.items()}
-            found[frozenset(truth.items())] = evolve(result, beyond=bool(kinds & _BEYOND))
+            beyond = bool(kinds & _BEYOND) or any(self._linked(fact, value) for fact, value in truth.items())
+            found[frozenset(truth.items())] = evolve(result, beyond=beyond)
         return found
+
+    def _linked(self, name: str, value: str) -> bool:
+        """Whether a link is in a state that takes other connections to come to."""
+        fact = self._document.facts[name]
+        if fact.kind != "link" or value == "unknown":
+            return False
+        fresh = value == self._document.links[fact.options["link"]].initial
+        return not (fresh and str(fact.options["key"]).startswith("$query."))
 
     def _listed(self) -> Iterator[tuple[str, tuple[str, Sequence[Any]]]]:
         yield OPENING, ("", self._document.opening)
