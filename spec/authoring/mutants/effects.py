@@ -44,14 +44,16 @@ def _noun(effect: dict[str, Any]) -> str:
 def drop_effect(draft: Draft) -> Iterator[Edit]:
     """One of several effects is left out."""
     for row, at, effect in _effects(draft):
-        if len(row.do) > 1 or "to" in row.value:
+        # What is waived changes nothing that is done, only what is waited for.
+        if "waive" not in effect and (len(row.do) > 1 or "to" in row.value):
             rules = joined(row.rules, *(draft.readers(name) for name in _written(effect)))
             yield Edit(at, rules, f"`{_noun(effect)}` is not done", (remove(at),))
 
 
 def _written(effect: dict[str, Any]) -> list[str]:
     """What an effect writes, for others to read."""
-    return [*effect.get("set", ()), *(effect[kind] for kind in ("join", "remember") if kind in effect)]
+    lists = () if "update" in effect else (*effect.get("add", ()), *effect.get("remove", ()))
+    return [*effect.get("set", ()), *lists, *(effect[kind] for kind in ("join", "remember") if kind in effect)]
 
 
 def repeat_effect(draft: Draft) -> Iterator[Edit]:

@@ -39,7 +39,7 @@ def _upgrading(draft: Draft) -> list[Row]:
 
 def refusal_status(draft: Draft) -> Iterator[Edit]:
     """A refusal has another status."""
-    for code, status in draft.data["refusals"].items():
+    for code, status in draft.data.get("refusals", {}).items():
         rules = joined(*(row.rules for row in _refusing(draft) if row.value["refuse"]["code"] == code))
         if rules:
             other = 403 if status != 403 else 400
@@ -49,7 +49,7 @@ def refusal_status(draft: Draft) -> Iterator[Edit]:
 
 def other_refusal(draft: Draft) -> Iterator[Edit]:
     """A request is refused with another code of the same status, or with any other where there is none."""
-    statuses = draft.data["refusals"]
+    statuses = draft.data.get("refusals", {})
     for row in _refusing(draft):
         code, at = row.value["refuse"]["code"], f"{row.at}/refuse/code"
         others = sorted((other for other in statuses if other != code), key=lambda o: statuses[o] != statuses[code])
@@ -98,7 +98,7 @@ def quote_in_refusal(draft: Draft) -> Iterator[Edit]:
 def refuse(draft: Draft) -> Iterator[Edit]:
     """Who should be let in is refused."""
     codes = [row.value["refuse"]["code"] for row in _refusing(draft)]
-    for row in _upgrading(draft):
+    for row in _upgrading(draft) if codes else ():
         patch: list[Patch] = [remove(f"{row.at}/upgrade"), add(f"{row.at}/refuse", {"code": codes[-1]})]
         if "do" in row.value:
             patch.insert(0, remove(f"{row.at}/do"))
