@@ -8,7 +8,7 @@ from typing import Any
 
 from reference_server.hub import Hub
 from reference_server.inspector.lights import Lights
-from reference_server.inspector.masking import HIDDEN, Mask
+from reference_server.inspector.masking import Mask
 from spec.expressions import compile_expression
 from spec.machine.world import Connection, Group, Place
 
@@ -101,8 +101,7 @@ class Snapshots:
 
     def _link(self, place: tuple[str, Any], now: float) -> dict[str, Any]:
         link = self._hub.world.links.known[place]
-        secret = self._hub.document.links[link.kind].key
-        fields = {name: HIDDEN if name == secret else self._mask.value(value) for name, value in link.fields.items()}
+        fields = self._mask.value(link.fields)
         return {
             "link": link.kind, "state": link.state, "since": now - link.since, "holder": link.holder, "fields": fields,
         }  # fmt: skip

@@ -470,6 +470,8 @@ async def test_a_client_of_executions(autojump_clock: MockClock) -> None:
         assert (await page.entry("out", "execution-updated"))["body"]["payload"]["status"] == "RUNNING"
         [record] = page.update["state"]["records"]
         assert record["record"] == "task"
+        await page.send(executions, 1, "cancel-execution", {"taskId": SERVICE})
+        assert (await page.entry("in", "cancel-execution"))["body"]["payload"] == {"taskId": "[redacted]"}
         await page.entry("in", "pong")
         assert page.update["clients"][0]["status"] == "open"
         assert not any(SERVICE in text for text in page.said)
@@ -610,6 +612,10 @@ async def test_a_token_that_is_brought_is_told_by_its_claims_alone(autojump_cloc
         unread = await page.entry("in", "(malformed)")
         assert unread["body"] is None
         assert not any(text in said for said in page.said)
+        await page.connect(chat)
+        await page.client(2, "open")
+        await page.send(chat, 2, "auth", {"token": "opaque words"})
+        assert (await page.entry("in", "auth"))["body"]["payload"] == {"token": "[redacted]"}
 
 
 def test_a_minted_token_is_what_the_deployment_takes() -> None:
