@@ -201,8 +201,8 @@ def _requires(schema: Mapping[str, Any], pointer: str) -> bool:
 
 
 def list_of(fact: Fact) -> str:
-    """The field of a link that holds the list which a fact asks for."""
-    return str(fact.options["list"]).rpartition(".")[2]
+    """The field of a link, or the variable, that holds the list which a fact asks for."""
+    return str(fact.options["list"]).removeprefix("$").rpartition(".")[2]
 
 
 def _roomy(document: Document) -> frozenset[str]:

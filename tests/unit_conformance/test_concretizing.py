@@ -11,7 +11,7 @@ from conformance.plan import Plan
 from conformance.scripts import Expire, Idle, Open, Send, Step
 from spec.abstraction import CLOSED, Input, hsi
 from spec.machine import Closing, Emission, Output, Refusal, Upgrade
-from tests.unit_conformance.kit import STAGES, plan
+from tests.unit_conformance.kit import STAGES, arranged, plan
 
 
 def seen(plan: Plan, steps: Iterable[Step]) -> tuple[str, ...]:
@@ -102,3 +102,16 @@ def test_a_token_that_should_be_refused_is_of_its_class_and_near_its_timer(
     assert isinstance(send, Send)
 
     assert least < send.payload["token"]["$token"]["left"] < most
+
+
+def test_a_name_stands_in_a_list_where_an_input_needs_it() -> None:
+    """Whatever an operation of graphql-transport-ws asks for, its id is in use where the abstraction says so."""
+    tried = Plan(arranged(protocol="graphql-transport-ws", quick=True).target)
+    concretizer, machine = Concretizer(tried), tried.layer.machine
+    way = machine.cover()["ready"]
+    listed = [w for w in machine.alphabet() if w.name == "subscribe" and ("operation", "in") in w.facts]
+
+    assert len(listed) == 10
+    for wanted in listed:
+        found = seen(tried, concretizer.script((*way, wanted)).steps)
+        assert found == machine.outputs((*way, wanted))[-1] == ("close 4409",), str(wanted)
