@@ -44,11 +44,13 @@ def _servers(store: Path) -> Iterator[subprocess.Popen[str]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as servers:
         try:
             yield servers
         finally:
-            servers.kill()
+            # With the server that it forked last.
+            os.killpg(servers.pid, signal.SIGKILL)
 
 
 def _next(servers: subprocess.Popen[str]) -> tuple[int, str]:

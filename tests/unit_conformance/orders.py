@@ -23,7 +23,7 @@ from tests.unit_conformance.kit import SECRET
 
 __all__ = ["BROKEN", "mount", "serving", "written"]
 
-BROKEN = "messages/say/authenticating/invalid/payload-text-missing"
+BROKEN = "messages/say/authenticating/valid/id-shortest"
 """A case that the broken server fails: it closes by another code where nobody has authenticated."""
 
 
