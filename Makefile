@@ -1,7 +1,7 @@
 # `make demo` and `make test` need Python and make, nothing else: everything is installed into .venv.
 
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 RUNS ?= 200
 
 BIN := .venv/bin

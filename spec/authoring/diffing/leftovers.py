@@ -122,6 +122,7 @@ _EXPLAINS: tuple[tuple[str, str], ...] = (
     (r"the fact (.+)", r"(/facts/{0}(/.*)?|/opening/.*|/versions)"),
     (r"timers beside the states", r"/connection/timers/.*"),
     (r"variables|rooms", r"/connection/.*|/opening/.*"),
+    (r"links", r"/links/.*"),
     (r"the path", r"/opening/path"),
     (r"versions", r"/versions|/opening/.*"),
     (r"refusals", r"/opening/body"),
