@@ -166,6 +166,19 @@ def test_a_cancellation_is_acknowledged_and_told(opened: Opened, url: str) -> No
     assert heard(ann, 2) == [("answer", {"ok": True}), ("execution-updated", {**update, "status": "CANCELLED"})]
 
 
+def told_why(opened: Opened, auth: Any) -> list[Any]:
+    """What a refused client hears; one that lost some of it tries again.
+
+    Where the writer of python-socketio meets the end of the transport first, its reader drops what it has yet to read.
+    """
+    for _ in range(3):
+        try:
+            return heard(opened(auth), 3)
+        except queue.Empty:
+            pass
+    return heard(opened(auth), 3)
+
+
 @pytest.mark.parametrize(
     ("auth", "says"),
     [
@@ -179,8 +192,7 @@ def test_a_cancellation_is_acknowledged_and_told(opened: Opened, url: str) -> No
 )
 def test_a_refused_client_is_told_and_put_out(opened: Opened, auth: Any, says: str) -> None:
     """The connect packet is acknowledged, the error told, and the client disconnected by the server."""
-    # python-socketio may see the end of the transport before it has read why.
-    events = heard(opened(auth), 3)
+    events = told_why(opened, auth)
 
     assert ("auth-error", {"error": says}) in events
     assert {name for name, _ in events} == {"connect", "auth-error", "disconnect"}

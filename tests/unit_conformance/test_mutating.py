@@ -32,16 +32,11 @@ AUTHENTICATING = "/connection/states/authenticating"
 # Of every kind of operator one: decisions, effects, errors, timers, the opening, tokens, memories, schemas, envelopes.
 SAMPLE = (
     f"drop-case@{AUTHENTICATING}/receive/auth/4",
-    f"swap-cases@{CONNECTED}/chat_message/0",
-    "negate-guard@/opening/rows/6=credential",
     f"only-sender@{CONNECTED}/chat_message/2/do/0",
     f"unanswered@{AUTHENTICATING}/receive/auth/2/do/0",
     "retryable@/errors/codes/TOKEN_INVALID/retryable",
     f"timer-early@{AUTHENTICATING}/timers/auth_deadline",
-    "other-subprotocol@/opening/rows/16/upgrade/subprotocol=none",
-    "raise-rung@/tokens/ladder/7",
     "memory-key@/memories/accepted_auths/key/0",
-    "loosen-bound@/messages/chat_message/client/payload/properties/content/maxLength",
     "same-id@/wire/envelope/server/chosen/~1id",
 )
 
