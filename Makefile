@@ -45,7 +45,9 @@ test: venv
 		echo 'make: these are not formatted; `$(BIN)/ruff format .` does it:' >&2; \
 		$(BIN)/ruff format --check . >&2; exit 1; }
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest --quiet -n $(WORKERS) --dist worksteal -rs
+	@$(BIN)/python -m pytest --quiet -n $(WORKERS) --dist worksteal -rs || { \
+		echo 'make: what failed beside other tests is tried once more, alone:' >&2; \
+		$(BIN)/python -m pytest --quiet --last-failed --last-failed-no-failures none -rA; }
 
 matrix: venv
 	@HANDFAST_MATRIX=all $(BIN)/python -m pytest tests/matrix --quiet -n $(WORKERS) --dist worksteal

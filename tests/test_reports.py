@@ -181,7 +181,8 @@ def test_a_planted_secret_is_in_nothing_that_any_command_writes(
         stopped = run("gate", "gate.toml", "--shrink", "0", "--report", "github:annotations")
 
     assert (ran.code, replayed.code, stopped.code) == (1, 1, 1), ran.said + replayed.said + stopped.said
-    assert alike.code in (0, 1)
+    # On a busy machine a server and itself may have nothing left that can be compared.
+    assert alike.code in (0, 1, 4), alike.said
     written = {str(path): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
     written |= {"check": ran.said, "replay": replayed.said, "compare": alike.said, "gate": stopped.said}
     assert len(written) > 20
