@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ SECRET, SERVICE = "a-secret-of-the-clients-that-is-long-enough", "a-service-toke
 CONNECTED = "Connected to organization channel"
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """Where the reference server listens, with a heartbeat that a test can wait for."""
-    command = [sys.executable, "-m", "spec", "serve", "executions", "--port", "0", "--secret", "env:CLIENTS_SECRET"]
-    command += ["--with", "service_token=env:CLIENTS_SERVICE", "--set", "ping_interval=300ms"]
+@contextmanager
+def serving(protocol: str, setting: str) -> Iterator[str]:
+    """The reference server of a protocol that has a service token; gives where it listens."""
+    command = [sys.executable, "-m", "spec", "serve", protocol, "--port", "0", "--secret", "env:CLIENTS_SECRET"]
+    command += ["--with", "service_token=env:CLIENTS_SERVICE", "--set", setting]
     environment = {**os.environ, "CLIENTS_SECRET": SECRET, "CLIENTS_SERVICE": SERVICE}
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -37,6 +38,13 @@ def url() -> Iterator[str]:
             yield "http://" + process.stdout.readline().removeprefix("listening on ws://").strip()
         finally:
             process.kill()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Where the reference server listens, with a heartbeat that a test can wait for."""
+    with serving("executions", "ping_interval=300ms") as url:
+        yield url
 
 
 class Dashboard:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +9,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.clients.test_executions import ROOT, SECRET, SERVICE, Opened, heard, opened, post
+from tests.clients.test_executions import SECRET, Opened, heard, opened, post, serving
 
 __all__ = ["opened"]
 
@@ -20,17 +17,8 @@ __all__ = ["opened"]
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Where the reference server listens."""
-    command = [sys.executable, "-m", "spec", "serve", "tabs", "--port", "0", "--secret", "env:CLIENTS_SECRET"]
-    command += ["--with", "service_token=env:CLIENTS_SERVICE", "--set", "heartbeat_interval=1m"]
-    environment = {**os.environ, "CLIENTS_SECRET": SECRET, "CLIENTS_SERVICE": SERVICE}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield "http://" + process.stdout.readline().removeprefix("listening on ws://").strip()
-        finally:
-            process.kill()
+    with serving("tabs", "heartbeat_interval=1m") as url:
+        yield url
 
 
 def auth(tab: str, sid: str, *, device: str = "phone", secret: str = SECRET) -> dict[str, Any]:
